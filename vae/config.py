@@ -1,0 +1,368 @@
+"""Every knob of a run, in one place.
+
+A run is described by one frozen `Config` of six sections; the command line's ``--set section.field=value``, the
+app's form and the saved ``config.json`` are all made from it, so a knob is explained once: by the sentence under
+its field. A value outside its bounds, an unknown section or an unknown field is a `ValueError` that names the
+value, the rule and the way out.
+
+Nothing heavy is imported here: listing runs and drawing forms must not wait for torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import json
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+PARTS = ("embeddings", "encoder", "posterior", "projection", "decoder", "head")
+"""The parts of the model that a phase can freeze. `embeddings` is T5's one table, read by encoder and decoder (and,
+where the head is tied, used as the head too); `posterior` the mu and logvar heads; `projection` the W_proj of Eq. 5."""
+
+
+@dataclass(frozen=True)
+class Within:
+    """The closed interval that a number must lie in."""
+
+    low: float
+    high: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What the model reads."""
+
+    corpus: str = "captions"
+    """Where the sentences come from: `captions` (built in), `file:PATH` or `hub:NAME`."""
+    text_column: str = "text"
+    """The column that holds the sentences, for tables."""
+    train_sentences: Annotated[int | None, Within(1)] = None
+    """Sentences to train on; none takes all there are (20,000 for captions)."""
+    valid_sentences: Annotated[int | None, Within(2)] = None
+    """Sentences held out to watch training; none takes all there are (2,000 for captions)."""
+    test_sentences: Annotated[int | None, Within(2)] = None
+    """Sentences held out for the final evaluation; none takes all there are (2,000 for captions)."""
+    max_tokens: Annotated[int, Within(4, 1024)] = 64
+    """Tokens kept of a sentence, its end token included; longer sentences are cut."""
+    seed: Annotated[int, Within(0, 2**32 - 1)] = 0
+    """Seed of the built-in corpus and of every random split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The text VAE around a T5."""
+
+    backbone: Literal["t5"] = "t5"
+    """The family of encoder and decoder."""
+    base: str = "starter"
+    """The T5 to start from: `starter` (bundled), `fresh` (pre-trained on the corpus first), a folder, or a Hub id."""
+    latent_size: Annotated[int, Within(1, 4096)] = 32
+    """Dimensions of z."""
+    pooling: Literal["max", "mean"] = "max"
+    """How the encoder's states become one vector; padding never takes part."""
+    pooled_layers: Literal["last", "all"] = "last"
+    """Whether the last encoder layer is pooled, or all of them (as the paper's text says)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain:
+    """Phase 0: the small T5 that base `fresh` builds and pre-trains by filling in deleted spans."""
+
+    vocabulary: Annotated[int, Within(300, 65536)] = 4000
+    """Tokens of the byte-level vocabulary, learned from the corpus."""
+    width: Annotated[int, Within(8, 4096)] = 128
+    """Width of the hidden states (d_model)."""
+    layers: Annotated[int, Within(1, 48)] = 2
+    """Encoder layers, and as many decoder layers."""
+    heads: Annotated[int, Within(1, 64)] = 4
+    """Attention heads a layer; each has width / heads dimensions."""
+    feed_forward: Annotated[int, Within(8, 16384)] = 512
+    """Width inside the feed-forward layers (d_ff)."""
+    dropout: Annotated[float, Within(0, 0.9)] = 0.1
+    """Dropout probability of the new T5, kept in the later phases."""
+    epochs: Annotated[float, Within(0, 10_000)] = 4.0
+    """Passes over the training sentences."""
+    learning_rate: Annotated[float, Within(0, 1)] = 2e-3
+    """Peak learning rate, reached after a short warm-up and then decayed linearly to a tenth."""
+    corruption: Annotated[float, Within(0.01, 0.9)] = 0.3
+    """Share of the tokens that are replaced by span markers and have to be filled in."""
+    mean_span: Annotated[float, Within(1, 64)] = 3.0
+    """Mean length of a deleted span, in tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One phase of finetuning: how long, what trains, what the KL term costs."""
+
+    epochs: Annotated[float, Within(0, 10_000)] = 0.0
+    """Passes over the training sentences; 0 skips the phase."""
+    learning_rate: Annotated[float, Within(0, 1)] = 1e-3
+    """Peak learning rate of AdamW."""
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    """Whether the learning rate stays, or falls linearly to a tenth by the end of the phase."""
+    learning_rate_warmup: Annotated[int, Within(0)] = 0
+    """Steps over which the learning rate rises from zero."""
+    kl_weight: Annotated[float, Within(0, 1000)] = 1.0
+    """Weight of the KL term (beta), reached when its schedule has run."""
+    kl_schedule: Literal["constant", "linear", "cyclic"] = "constant"
+    """How the KL weight gets there: at once, linearly from 0, or in repeated ramps."""
+    kl_epochs: Annotated[float, Within(0, 10_000)] = 1.0
+    """Epochs of the linear rise, or of one cycle; may be longer than the phase."""
+    free_bits_per_dimension: Annotated[float, Within(0, 1000)] = 0.0
+    """Threshold lambda of Eq. 2 (Park & Lee), nats: a dimension of a sentence is charged at least this much KL."""
+    free_bits_total: Annotated[float, Within(0, 100_000)] = 0.0
+    """Threshold on the KL of a whole sentence, nats: below it, KL is free."""
+    token_deletion: Annotated[float, Within(0, 0.99)] = 0.0
+    """Probability that a token is deleted from the encoder's input (the decoder rebuilds the whole sentence)."""
+    frozen: tuple[str, ...] = ()
+    """Parts that do not train: any of embeddings, encoder, posterior, projection, decoder, head."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """How training runs and how often it reports."""
+
+    seed: Annotated[int, Within(0, 2**32 - 1)] = 0
+    """Seed of initial weights, data order, noise and dropout."""
+    batch_size: Annotated[int, Within(1, 65536)] = 64
+    """Sentences a step, over all processes."""
+    weight_decay: Annotated[float, Within(0, 10)] = 0.01
+    """AdamW's decoupled weight decay."""
+    adam_epsilon: Annotated[float, Within(1e-12, 1)] = 1e-8
+    """AdamW's epsilon."""
+    clip_norm: Annotated[float, Within(0, 1e6)] = 5.0
+    """Largest norm of the gradient of the loss in nats a sentence; 0 does not clip."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of training; auto takes bf16 where a short measurement says that it pays."""
+    threads: Annotated[int, Within(0, 1024)] = 0
+    """CPU threads of the trainer; 0 takes the budget of this machine."""
+    log_every: Annotated[int, Within(1, 100_000)] = 10
+    """Steps between two training events in metrics.jsonl."""
+    evals_per_epoch: Annotated[float, Within(0.01, 100)] = 4.0
+    """Evaluations on the validation sample in one epoch."""
+    eval_sentences: Annotated[int, Within(2, 1_000_000)] = 512
+    """Validation sentences a check; MI cannot exceed the logarithm of this number."""
+    snapshots: Annotated[int, Within(0, 1000)] = 6
+    """Weights kept along the way, evenly spread, besides the final model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """The whole description of a run."""
+
+    recipe: str = "custom"
+    """Name of the recipe it started from."""
+    data: Data = field(default_factory=Data)
+    """What the model reads."""
+    model: Model = field(default_factory=Model)
+    """The text VAE around a T5."""
+    pretrain: Pretrain = field(default_factory=Pretrain)
+    """Phase 0, for base `fresh` only."""
+    phase1: Phase = field(default_factory=Phase)
+    """Encoder warm-up."""
+    phase2: Phase = field(default_factory=Phase)
+    """Full finetuning."""
+    train: Train = field(default_factory=Train)
+    """How training runs and reports."""
+
+    def __post_init__(self) -> None:
+        for section in fields(self):
+            value = getattr(self, section.name)
+            if dataclasses.is_dataclass(value):
+                for knob in fields(value):
+                    check(value, knob.name, f"{section.name}.{knob.name}")
+        for name, phase in self.phases.items():
+            unknown = [part for part in phase.frozen if part not in PARTS]
+            if unknown:
+                raise ValueError(f"{name}.frozen has the unknown part {unknown[0]!r}: choose among {', '.join(PARTS)}.")
+            if phase.epochs and set(phase.frozen) >= set(PARTS):
+                raise ValueError(f"{name}.frozen lists every part, so nothing would train: leave one out.")
+            if phase.free_bits_per_dimension and phase.free_bits_total:
+                raise ValueError(
+                    f"{name} has both free_bits_per_dimension={phase.free_bits_per_dimension:g} and "
+                    f"free_bits_total={phase.free_bits_total:g}: set one of them to 0."
+                )
+        if not self.phase1.epochs and not self.phase2.epochs:
+            raise ValueError("phase1.epochs and phase2.epochs are both 0, so nothing would train: set one above 0.")
+        if self.model.base == "fresh":
+            if not self.pretrain.epochs:
+                raise ValueError("pretrain.epochs is 0, but base 'fresh' needs pre-training: set it above 0.")
+            if self.pretrain.width % self.pretrain.heads:
+                raise ValueError(
+                    f"pretrain.width={self.pretrain.width} is not a multiple of pretrain.heads="
+                    f"{self.pretrain.heads}: choose numbers that divide."
+                )
+
+    @property
+    def phases(self) -> dict[str, Phase]:
+        """The two finetuning phases by name, in order."""
+        return {"phase1": self.phase1, "phase2": self.phase2}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, by section."""
+        return typing.cast(dict[str, Any], json.loads(json.dumps(dataclasses.asdict(self))))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """The inverse of `to_dict`; what is missing takes its default, what is unknown is an error."""
+        known = {section.name: section for section in fields(cls)}
+        arguments: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(f"The configuration has an unknown section {name!r}: known are {', '.join(known)}.")
+            if name == "recipe":
+                arguments[name] = str(value)
+                continue
+            if not isinstance(value, Mapping):
+                raise ValueError(f"The section {name!r} must hold fields, but is {value!r}.")
+            section = typing.get_type_hints(cls)[name]
+            for key in value:
+                _known_field(section, name, key)
+            arguments[name] = section(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+        return cls(**arguments)
+
+    def with_settings(self, settings: Iterable[str]) -> Config:
+        """A copy with ``section.field=value`` settings applied, as given to ``--set``."""
+        sections: dict[str, dict[str, Any]] = {}
+        for setting in settings:
+            path, separator, text = setting.partition("=")
+            section_name, dot, name = path.strip().partition(".")
+            if not separator or not dot:
+                raise ValueError(f"The setting {setting!r} is not of the form section.field=value.")
+            hints = typing.get_type_hints(Config)
+            if section_name == "recipe" or section_name not in hints:
+                known = ", ".join(key for key in hints if key != "recipe")
+                raise ValueError(f"The setting {setting!r} names no section: known are {known}.")
+            _known_field(hints[section_name], section_name, name)
+            sections.setdefault(section_name, {})[name] = parse(hints[section_name], name, text.strip())
+        changed = {key: dataclasses.replace(getattr(self, key), **values) for key, values in sections.items()}
+        return dataclasses.replace(self, **changed)
+
+    def idle_settings(self) -> list[str]:
+        """Sentences about settings that differ from their default and have no effect in this configuration."""
+        idle = []
+        if self.model.base != "fresh" and self.pretrain != Pretrain():
+            idle.append(f"The pretrain section has no effect: base is {self.model.base!r}, not 'fresh'.")
+        for name, phase in self.phases.items():
+            default = Phase()
+            if not phase.epochs and phase != default:
+                idle.append(f"The settings of {name} have no effect: its epochs are 0.")
+            elif phase.kl_schedule == "constant" and phase.kl_epochs != default.kl_epochs:
+                idle.append(f"{name}.kl_epochs has no effect: the KL schedule is constant.")
+            elif phase.kl_weight == 0 and (phase.free_bits_per_dimension or phase.free_bits_total):
+                idle.append(f"The free bits of {name} have no effect: its KL weight is 0.")
+        return idle
+
+
+Section = Data | Model | Pretrain | Phase | Train
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One field of a section, as a form or a help page needs it."""
+
+    name: str
+    kind: Literal["int", "float", "text", "choice", "parts"]
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    low: float = -math.inf
+    high: float = math.inf
+    optional: bool = False
+
+
+@cache
+def knobs(section: type) -> dict[str, Knob]:
+    """The fields of a section in order, with the sentence, the bounds and the choices of each."""
+    sentences = _sentences(section)
+    hints = typing.get_type_hints(section, include_extras=True)
+    result = {}
+    for knob in fields(section):
+        hint, bounds = hints[knob.name], Within(-math.inf)
+        if typing.get_origin(hint) is Annotated:
+            hint, bounds = typing.get_args(hint)
+        optional = typing.get_origin(hint) in (types.UnionType, typing.Union)
+        if optional:
+            hint = typing.get_args(hint)[0]
+        choices: tuple[str, ...] = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+        kinds: dict[Any, str] = {int: "int", float: "float", str: "text"}
+        kind = "choice" if choices else kinds.get(hint, "parts")
+        result[knob.name] = Knob(
+            name=knob.name,
+            kind=typing.cast(Any, kind),
+            default=knob.default,
+            help=sentences[knob.name],
+            choices=choices or (PARTS if kind == "parts" else ()),
+            low=bounds.low,
+            high=bounds.high,
+            optional=optional,
+        )
+    return result
+
+
+def parse(section: type, name: str, text: str) -> Any:
+    """The value of a field from its text on the command line; bounds are checked when the section is built in."""
+    knob = knobs(section)[name]
+    if knob.optional and text.lower() in ("", "none"):
+        return None
+    if knob.kind == "parts":
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if knob.kind in ("int", "float"):
+        try:
+            return int(text) if knob.kind == "int" else float(text)
+        except ValueError:
+            expected = "a whole number" if knob.kind == "int" else "a number"
+            raise ValueError(f"{name}={text!r} is not {expected}.") from None
+    return text
+
+
+def check(section: Any, name: str, path: str) -> None:
+    """Raise a `ValueError` if a field's value is of the wrong kind or out of bounds."""
+    knob, value = knobs(type(section))[name], getattr(section, name)
+    if value is None and knob.optional:
+        return
+    if knob.kind == "choice" and value not in knob.choices:
+        raise ValueError(f"{path}={value!r} is unknown: choose among {', '.join(knob.choices)}.")
+    if knob.kind == "text" and not (isinstance(value, str) and value.strip()):
+        raise ValueError(f"{path}={value!r} must be a text that is not empty.")
+    if knob.kind == "parts" and not (isinstance(value, tuple) and all(isinstance(part, str) for part in value)):
+        raise ValueError(f"{path}={value!r} must be a list of parts: any of {', '.join(knob.choices)}.")
+    if knob.kind in ("int", "float"):
+        numeric = isinstance(value, int if knob.kind == "int" else (int, float)) and not isinstance(value, bool)
+        if not numeric or not knob.low <= value <= knob.high or math.isinf(value):
+            what = "a whole number" if knob.kind == "int" else "a number"
+            upper = "" if math.isinf(knob.high) else f" and at most {knob.high:g}"
+            raise ValueError(f"{path}={value!r} must be {what} of at least {knob.low:g}{upper}.")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document in a file; a file that is not one is a `ValueError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged (not valid JSON): restore it or delete its folder.") from error
+
+
+def _known_field(section: type, section_name: str, name: str) -> None:
+    if name not in knobs(section):
+        known = ", ".join(knobs(section))
+        raise ValueError(f"{section_name}.{name} is not a setting: {section_name} has {known}.")
+
+
+def _sentences(section: type) -> dict[str, str]:
+    """The string under each field of a dataclass, which Python itself throws away."""
+    body = typing.cast(ast.ClassDef, ast.parse(inspect.getsource(section)).body[0]).body
+    sentences = {}
+    for statement, following in zip(body, body[1:], strict=False):
+        if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
+            name = typing.cast(ast.Name, statement.target).id
+            sentences[name] = str(typing.cast(ast.Constant, following.value).value)
+    return sentences

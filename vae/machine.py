@@ -1,0 +1,47 @@
+"""Who owns which core.
+
+Training must leave the machine usable: two processes that each take every core can make decoding a hundred times
+slower. So the trainer runs at low priority with one budget of threads and the app decodes with another, and both
+budgets are decided here, from the number of cores alone. Environment variables override them for a cluster or a
+lecture hall: ``BOTTLENECK_TRAINER_THREADS`` and ``BOTTLENECK_APP_THREADS``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+
+def cores() -> int:
+    """Physical cores that this process may use, at least 1."""
+    physical = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    process = psutil.Process()
+    allowed = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else physical
+    return max(1, min(physical, allowed))
+
+
+def trainer_threads() -> int:
+    """Threads of the trainer: every core up to 8 (small models gain nothing beyond), since it yields by priority."""
+    return _override("BOTTLENECK_TRAINER_THREADS") or min(cores(), 8)
+
+
+def app_threads() -> int:
+    """Threads of the app's decoder: a quarter of the cores and at least one; one row at a time needs no more."""
+    return _override("BOTTLENECK_APP_THREADS") or max(1, min(cores() // 4, 4))
+
+
+def lower_priority() -> None:
+    """Give way to everything interactive; the portable spelling of ``nice``."""
+    process = psutil.Process()
+    if psutil.WINDOWS:
+        process.nice(psutil.IDLE_PRIORITY_CLASS)
+    else:
+        process.nice(max(process.nice(), 15))
+
+
+def _override(variable: str) -> int:
+    text = os.environ.get(variable, "0")
+    if not text.isdigit():
+        raise ValueError(f"{variable}={text!r} is not a number of threads: set a whole number or unset it.")
+    return int(text)

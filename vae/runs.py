@@ -1,0 +1,290 @@
+"""The run directory: the interface between training and everything else.
+
+    checkpoints/NAME/
+      config.json      the whole configuration        status.json    state, pid, phase, step, total_steps, heartbeat, ...
+      metrics.jsonl    one line an event               samples.jsonl  reconstructions and prior samples at a step
+      model/           save_pretrained layout          snapshots/step-N/  weights along the way
+      corpus/          the user's own sentences        state/         what resume needs
+      latents.parquet  texts, labels and codes         projections/   one file a method
+      log.txt          the process's own words         env.json       versions, seed, device
+
+Writes are whole-line appends or atomic renames, so a reader never sees half a file, and a process killed at any
+moment leaves a run that lists, opens and resumes. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vae.config import Config, read_json
+
+State = Literal["queued", "running", "stopping", "stopped", "finished", "failed"]
+ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
+"""States in which a process owns the run, or is about to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What status.json holds. Times are seconds since 1970; `eta_s` is None when nobody can say."""
+
+    state: State = "queued"
+    pid: int | None = None
+    process_started: float | None = None
+    phase: int = 0
+    step: int = 0
+    total_steps: int = 0
+    heartbeat: float = 0.0
+    eta_s: float | None = None
+    message: str = ""
+
+
+class Run:
+    """A run directory. Constructing one touches nothing; `create` makes the folder."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.path == other.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    name = property(lambda self: self.path.name)
+    model_path = property(lambda self: self.path / "model")
+    metrics_path = property(lambda self: self.path / "metrics.jsonl")
+    samples_path = property(lambda self: self.path / "samples.jsonl")
+    latents_path = property(lambda self: self.path / "latents.parquet")
+    projections_path = property(lambda self: self.path / "projections")
+    corpus_path = property(lambda self: self.path / "corpus")
+    state_path = property(lambda self: self.path / "state")
+    log_path = property(lambda self: self.path / "log.txt")
+    stop_path = property(lambda self: self.path / "stop")
+    """A file whose presence asks the trainer to save and stop: the portable spelling of SIGTERM."""
+
+    @classmethod
+    def create(cls, path: Path | str, config: Config) -> Run:
+        """Make the folder of a new run, queued. A folder that already holds something is left alone: `ValueError`."""
+        run = cls(path)
+        try:
+            run.path.mkdir(parents=True, exist_ok=True)
+            if any(run.path.iterdir()):
+                raise ValueError(f"{run.path} already holds something: choose another name, or resume that run.")
+            write_json(run.path / "config.json", config.to_dict())
+        except OSError as error:
+            raise ValueError(
+                f"The run folder {run.path} cannot be written ({error.strerror}): choose another."
+            ) from error
+        run.write_status(Status(heartbeat=time.time()))
+        return run
+
+    @property
+    def exists(self) -> bool:
+        """Whether this is a run directory."""
+        return (self.path / "config.json").is_file() and (self.path / "status.json").is_file()
+
+    @property
+    def config(self) -> Config:
+        """The configuration; a missing run or a damaged file is a `ValueError`."""
+        self._require()
+        return Config.from_dict(read_json(self.path / "config.json"))
+
+    @property
+    def status(self) -> Status:
+        """What status.json says. See `jobs.reconcile` for whether it is still true."""
+        self._require()
+        values = read_json(self.path / "status.json")
+        known = {key: values[key] for key in Status.__dataclass_fields__ if key in values}
+        if known.get("state") not in get_args(State):
+            raise ValueError(f"{self.path / 'status.json'} is damaged: its state is {known.get('state')!r}.")
+        return Status(**known)
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the run ships with Bottleneck; such a run is not to be deleted or renamed."""
+        return bool(self.env.get("bundled"))
+
+    @property
+    def env(self) -> dict[str, Any]:
+        """Versions, seed and device of the training process; empty before it started."""
+        path = self.path / "env.json"
+        return dict(read_json(path)) if path.is_file() else {}
+
+    def write_status(self, status: Status) -> None:
+        """Replace status.json."""
+        write_json(self.path / "status.json", asdict(status))
+
+    def update_status(self, **changes: Any) -> Status:
+        """Replace some fields of status.json and return the whole."""
+        status = replace(self.status, **changes)
+        self.write_status(status)
+        return status
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every event of metrics.jsonl, oldest first."""
+        return read_lines(self.metrics_path)[0]
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Every event of samples.jsonl, oldest first."""
+        return read_lines(self.samples_path)[0]
+
+    def snapshots(self) -> dict[int, Path]:
+        """The folders of weights along the way, by step, in order."""
+        folders = (self.path / "snapshots").glob("step-*/model.safetensors")
+        return dict(sorted((int(weights.parent.name.removeprefix("step-")), weights.parent) for weights in folders))
+
+    def rename(self, name: str) -> Run:
+        """Move the run to another name beside it."""
+        target = self.path.with_name(valid_name(name))
+        if target.exists():
+            raise ValueError(f"There is already a run named {name!r}: choose another name.")
+        self._own("renamed")
+        os.replace(self.path, target)
+        return Run(target)
+
+    def delete(self) -> None:
+        """Delete the run and everything in it."""
+        self._own("deleted")
+        shutil.rmtree(self.path)
+
+    def _own(self, verb: str) -> None:
+        self._require()
+        if self.bundled:
+            raise ValueError(f"{self.name} ships with Bottleneck and cannot be {verb}.")
+        if self.status.state in ACTIVE:
+            raise ValueError(f"{self.name} is {self.status.state} and cannot be {verb}: stop it first.")
+
+    def _require(self) -> None:
+        if not self.exists:
+            raise ValueError(f"There is no run at {self.path}: it was never made, or has been deleted.")
+
+
+def root() -> Path:
+    """The folder of runs: ``BOTTLENECK_RUNS`` if set, else `checkpoints/` beside the package."""
+    override = os.environ.get("BOTTLENECK_RUNS")
+    return Path(override) if override else Path(__file__).resolve().parent.parent / "checkpoints"
+
+
+def starter_path() -> Path:
+    """The folder of the bundled starter T5."""
+    return Path(__file__).resolve().parent.parent / "checkpoints" / "starter"
+
+
+def list_runs(folder: Path | None = None) -> list[Run]:
+    """The runs in a folder (default `root()`), newest first by the time their configuration was written."""
+    folder = folder or root()
+    if not folder.is_dir():
+        return []
+    found = [Run(path) for path in folder.iterdir() if path.is_dir()]
+    return sorted(
+        (run for run in found if run.exists), key=lambda run: (-_modified(run.path / "config.json"), run.name)
+    )
+
+
+def valid_name(name: str) -> str:
+    """The name if it can be a folder on every system, else a `ValueError` that says what a name may be."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name) or name.endswith(".") or _reserved(name):
+        shown = name if len(name) <= 40 else name[:37] + "..."
+        raise ValueError(
+            f"{shown!r} cannot name a run: use 1 to 80 letters, digits, dots, dashes or underscores, "
+            "beginning with a letter or digit."
+        )
+    return name
+
+
+def find(name: str) -> Run:
+    """The run of a valid name in `root()`; a `ValueError` if there is none."""
+    run = Run(root() / valid_name(name))
+    run._require()
+    return run
+
+
+def fresh_name(stem: str) -> str:
+    """A name that is not taken in `root()`: the stem, or the stem with the first free number."""
+    taken = {path.name for path in root().iterdir()} if root().is_dir() else set()
+    number = 1
+    name = stem
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    return name
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document atomically."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically: under another name, then renamed over the old one."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_bytes(content)
+    swap(partial, path)
+
+
+def swap(partial: Path, path: Path) -> None:
+    """Rename a finished file over the one that readers know. Windows refuses while a reader has it open: try again."""
+    deadline = time.monotonic() + 2.0
+    while True:
+        try:
+            os.replace(partial, path)
+            return
+        except PermissionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def append_line(path: Path, event: Mapping[str, Any]) -> None:
+    """Append one event to a .jsonl file, as one whole line. Numbers that are not finite become null."""
+    line = json.dumps(event, ensure_ascii=False, allow_nan=False)
+    with path.open("ab") as file:
+        file.write(line.encode() + b"\n")
+
+
+def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The whole lines of a .jsonl file from a byte offset on, and the offset after them.
+
+    A last line that is still being written is left for the next call; a line that a crash cut short is passed over.
+    """
+    if not path.is_file():
+        return [], 0
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    events = []
+    for line in whole.splitlines():
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            continue
+    return events, offset + len(whole)
+
+
+def keep_lines(path: Path, events: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a .jsonl file by these events, atomically."""
+    write_bytes(path, b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events))
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _reserved(name: str) -> bool:
+    """Whether Windows keeps the name for a device."""
+    return bool(re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE))
