@@ -1,0 +1,105 @@
+"""Ways through the latent space: paths between codes, what changes along them, how typical a code is of the prior.
+
+Encoding a corpus, reading its codes and finding neighbours live in `vae.latents`, which does without torch; they are
+exploring too, so they can be had from here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vae.latents import encode_frame, nearest, read_latents, write_latents
+
+__all__ = [
+    "encode_frame",
+    "interpolate",
+    "nearest",
+    "read_latents",
+    "shell",
+    "word_changes",
+    "write_latents",
+]
+
+PARALLEL = 1e-6
+"""Sine of the angle under which slerp has no plane to turn in (or, for antiparallel codes, too many)."""
+
+
+def interpolate(
+    a: Float[Tensor, " latent"],
+    b: Float[Tensor, " latent"],
+    steps: int = 11,
+    method: str = "linear",
+    extend: float = 0.0,
+) -> Float[Tensor, "steps latent"]:
+    """A path of `steps` codes at even t from -extend to 1 + extend, where t = 0 is a and t = 1 is b, exactly.
+
+    ``linear`` is (1 - t) a + t b. ``slerp`` turns from a to b in their common plane,
+    sin((1 - t) w) / sin(w) a + sin(t w) / sin(w) b with w the angle between them (Shoemake 1985; White 2016), and so
+    keeps the norm that a high-dimensional prior concentrates on. Where that plane is undefined, for parallel,
+    antiparallel or zero codes, slerp is the linear path (its limit as codes become parallel).
+
+    `ValueError` for codes that are not two finite vectors of one size, for steps < 2, for a negative `extend` or an
+    unknown method.
+    """
+    if a.ndim != 1 or a.shape != b.shape:
+        raise ValueError(
+            f"The ends of a path must be two codes of one size, but their shapes are {tuple(a.shape)} and "
+            f"{tuple(b.shape)}: give vectors, such as mean[0] and mean[1]."
+        )
+    if steps < 2:
+        raise ValueError(f"A path of {steps} steps has no two ends: ask for at least 2.")
+    if not (math.isfinite(extend) and extend >= 0):
+        raise ValueError(f"A path cannot be extended by {extend}: give a number of at least 0.")
+    if method not in ("linear", "slerp"):
+        raise ValueError(f"There is no path {method!r}: choose linear or slerp.")
+    if not bool(a.isfinite().all() and b.isfinite().all()):
+        raise ValueError("The ends of a path must be finite, but one holds a value that is not.")
+    start, end = a.cpu().double(), b.cpu().double()
+    t = torch.linspace(-extend, 1 + extend, steps, dtype=torch.float64)[:, None]  # (steps, 1)
+    from_a, from_b = 1 - t, t
+    if method == "slerp":
+        angle = _angle(start, end)
+        if math.sin(angle) > PARALLEL:
+            from_a, from_b = torch.sin((1 - t) * angle), torch.sin(t * angle)
+            from_a, from_b = from_a / math.sin(angle), from_b / math.sin(angle)
+    path: Tensor = from_a * start + from_b * end
+    path = torch.where(t == 0, start, torch.where(t == 1, end, path))
+    return path.to(a.device, a.dtype)
+
+
+def word_changes(before: str, after: str) -> list[tuple[str, bool]]:
+    """The words of `after`, each with whether it is new against `before`.
+
+    The longest matching runs of words count as unchanged (difflib); a word that only disappeared leaves no mark.
+    """
+    old, new = before.split(), after.split()
+    marks = [True] * len(new)
+    for match in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_matching_blocks():
+        marks[match.b : match.b + match.size] = [False] * match.size
+    return list(zip(new, marks, strict=True))
+
+
+def shell(z: Float[Tensor, "*rows latent"]) -> Float[Tensor, "*rows"]:
+    """How far |z| is from the norms of prior samples, in their standard deviations; negative is nearer to 0.
+
+    The norm of z ~ N(0, I) has a chi distribution: mean sqrt(2) G((L+1)/2) / G(L/2), which is nearly sqrt(L), and a
+    standard deviation below 0.71 for any L. Prior samples score between -2 and 2, mostly; 0 in all dimensions, a
+    point that no sample comes near, scores about -sqrt(2 L). The norm is all that is looked at: a score near 0 is
+    needed for a typical code, and is not enough.
+    """
+    size = z.shape[-1]
+    mean = math.sqrt(2) * math.exp(math.lgamma((size + 1) / 2) - math.lgamma(size / 2))
+    return (z.norm(dim=-1) - mean) / math.sqrt(size - mean**2)
+
+
+def _angle(a: Float[Tensor, " latent"], b: Float[Tensor, " latent"]) -> float:
+    """The angle between two vectors (Kahan: exact near 0 and pi); 0 where one of them is zero."""
+    if not bool(a.any() and b.any()):
+        return 0.0
+    u, v = a / a.norm(), b / b.norm()
+    return 2 * math.atan2(float((u - v).norm()), float((u + v).norm()))

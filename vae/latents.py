@@ -1,0 +1,114 @@
+"""The codes of a corpus: latents.parquet made, read and searched. No torch here, so that a map can open without it.
+
+One row a sentence: `text`, the label columns, then mu_0 .. mu_{L-1} and logvar_0 .. logvar_{L-1} (float32) of its
+posterior.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from vae.runs import Run, write_bytes
+
+CODE_COLUMN = re.compile(r"(mu|logvar)_\d+")
+
+
+class Encoder(Protocol):
+    """What encoding needs of a `Space`."""
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """The posterior of each sentence, with CPU tensors `mean` and `logvar` of shape (batch, latent)."""
+
+
+class Latents(NamedTuple):
+    """The codes of a corpus, as arrays."""
+
+    frame: pd.DataFrame
+    """The sentences (`text`) and their label columns."""
+    means: Float[ndarray, "sentences latent"]
+    logvars: Float[ndarray, "sentences latent"]
+
+
+def encode_frame(space: Encoder, frame: pd.DataFrame, *, batch_size: int = 256) -> pd.DataFrame:
+    """A table of sentences with the posterior of each appended: the table that latents.parquet holds.
+
+    Column `text` is needed, other columns are kept, codes of an earlier encoding are replaced. Sentences of similar
+    length are encoded together, which spares padding and leaves no trace in the order of the rows.
+    """
+    if "text" not in frame:
+        raise ValueError(f"The table has no column 'text' to encode: its columns are {', '.join(map(str, frame))}.")
+    if not len(frame):
+        raise ValueError("The table has no sentences to encode: it is empty.")
+    texts = frame["text"].astype(str).tolist()
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+    means, logvars = [], []
+    for start in range(0, len(order), batch_size):
+        posterior = space.encode([texts[row] for row in order[start : start + batch_size]])
+        means.append(posterior.mean.numpy())
+        logvars.append(posterior.logvar.numpy())
+    back = np.argsort(order)
+    tables = [frame[[column for column in frame if not CODE_COLUMN.fullmatch(str(column))]].reset_index(drop=True)]
+    for name, parts in (("mu", means), ("logvar", logvars)):
+        values = np.concatenate(parts)[back].astype(np.float32)
+        tables.append(pd.DataFrame(values, columns=[f"{name}_{d}" for d in range(values.shape[1])]))
+    return pd.concat(tables, axis=1)
+
+
+def write_latents(run: Run, frame: pd.DataFrame) -> None:
+    """Write the table of `encode_frame` as the run's latents.parquet, atomically."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_bytes(run.latents_path, buffer.getvalue())
+
+
+def read_latents(run: Run) -> Latents:
+    """The run's latents.parquet; a missing or damaged one is a `ValueError` that says how to get it."""
+    path = run.latents_path
+    if not path.is_file():
+        raise ValueError(f"{run.name} has no codes yet ({path.name} is missing): they are written when training ends.")
+    damaged = f"{path} is damaged: delete it and encode the sentences again."
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(damaged) from error
+    size = sum(str(column).startswith("mu_") for column in frame)
+    mu, logvar = [f"mu_{d}" for d in range(size)], [f"logvar_{d}" for d in range(size)]
+    if not (size and len(frame) and {"text", *mu, *logvar} <= set(frame)):
+        raise ValueError(damaged)
+    means, logvars = frame[mu].to_numpy(np.float32), frame[logvar].to_numpy(np.float32)
+    if not (np.isfinite(means).all() and np.isfinite(logvars).all()):
+        raise ValueError(damaged)
+    return Latents(frame.drop(columns=[*mu, *logvar]), means, logvars)
+
+
+def nearest(
+    codes: Float[ndarray, "n latent"], z: Float[ndarray, "m latent"], k: int, *, block: int = 128
+) -> tuple[Int[ndarray, "m k"], Float[ndarray, "m k"]]:
+    """The k codes nearest to each z, nearest first: their indices and Euclidean distances. Exact.
+
+    Candidates come from a matrix product over `block` rows at a time, in double precision; their distances are then
+    computed anew by subtraction, so that a code's distance to itself is 0. `ValueError` for k out of 1 .. n.
+    """
+    if not 1 <= k <= len(codes):
+        raise ValueError(f"There are {len(codes)} codes, so {k} neighbours cannot be found: ask for 1 to {len(codes)}.")
+    codes, z = np.asarray(codes, np.float64), np.asarray(z, np.float64)
+    squares = np.square(codes).sum(1)
+    indices = np.empty((len(z), k), np.int64)
+    distances = np.empty((len(z), k))
+    for start in range(0, len(z), block):
+        rows = z[start : start + block]
+        scores = squares - 2 * rows @ codes.T  # the squared distance, less |z|^2
+        found = np.argpartition(scores, k - 1, axis=1)[:, :k]
+        exact = np.linalg.norm(codes[found] - rows[:, None], axis=-1)  # (b, k)
+        order = np.lexsort((found, exact), axis=1)
+        indices[start : start + block] = np.take_along_axis(found, order, 1)
+        distances[start : start + block] = np.take_along_axis(exact, order, 1)
+    return indices, distances
