@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import difflib
 import inspect
 import json
 import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -213,11 +216,16 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """The inverse of `to_dict`; what is missing takes its default, what is unknown is an error."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"A configuration must hold sections, but is {values!r}.")
         known = {section.name: section for section in fields(cls)}
         arguments: dict[str, Any] = {}
         for name, value in values.items():
             if name not in known:
-                raise ValueError(f"The configuration has an unknown section {name!r}: known are {', '.join(known)}.")
+                raise ValueError(
+                    f"The configuration has an unknown section {name!r}: known are {', '.join(known)}."
+                    + suggestion(name, known)
+                )
             if name == "recipe":
                 arguments[name] = str(value)
                 continue
@@ -239,8 +247,11 @@ class Config:
                 raise ValueError(f"The setting {setting!r} is not of the form section.field=value.")
             hints = typing.get_type_hints(Config)
             if section_name == "recipe" or section_name not in hints:
-                known = ", ".join(key for key in hints if key != "recipe")
-                raise ValueError(f"The setting {setting!r} names no section: known are {known}.")
+                known = [key for key in hints if key != "recipe"]
+                raise ValueError(
+                    f"The setting {setting!r} names no section: known are {', '.join(known)}."
+                    + suggestion(section_name, known)
+                )
             _known_field(hints[section_name], section_name, name)
             sections.setdefault(section_name, {})[name] = parse(hints[section_name], name, text.strip())
         changed = {key: dataclasses.replace(getattr(self, key), **values) for key, values in sections.items()}
@@ -337,10 +348,16 @@ def check(section: Any, name: str, path: str) -> None:
         raise ValueError(f"{path}={value!r} must be a list of parts: any of {', '.join(knob.choices)}.")
     if knob.kind in ("int", "float"):
         numeric = isinstance(value, int if knob.kind == "int" else (int, float)) and not isinstance(value, bool)
-        if not numeric or not knob.low <= value <= knob.high or math.isinf(value):
+        if not numeric or not knob.low <= value <= min(knob.high, sys.float_info.max):
             what = "a whole number" if knob.kind == "int" else "a number"
-            upper = "" if math.isinf(knob.high) else f" and at most {knob.high:g}"
-            raise ValueError(f"{path}={value!r} must be {what} of at least {knob.low:g}{upper}.")
+            upper = "" if math.isinf(knob.high) else f" and at most {knob.high:.10g}"
+            raise ValueError(f"{path}={value!r} must be {what} of at least {knob.low:.10g}{upper}.")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The question whether one of the known names was meant, beginning with a space; empty where none is close."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def read_json(path: Path) -> Any:
@@ -353,15 +370,17 @@ def read_json(path: Path) -> Any:
 
 def _known_field(section: type, section_name: str, name: str) -> None:
     if name not in knobs(section):
-        known = ", ".join(knobs(section))
-        raise ValueError(f"{section_name}.{name} is not a setting: {section_name} has {known}.")
+        known = knobs(section)
+        raise ValueError(
+            f"{section_name}.{name} is not a setting: {section_name} has {', '.join(known)}." + suggestion(name, known)
+        )
 
 
 def _sentences(section: type) -> dict[str, str]:
     """The string under each field of a dataclass, which Python itself throws away."""
     body = typing.cast(ast.ClassDef, ast.parse(inspect.getsource(section)).body[0]).body
     sentences = {}
-    for statement, following in zip(body, body[1:], strict=False):
+    for statement, following in pairwise(body):
         if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
             name = typing.cast(ast.Name, statement.target).id
             sentences[name] = str(typing.cast(ast.Constant, following.value).value)

@@ -41,7 +41,7 @@ def lower_priority() -> None:
 
 
 def _override(variable: str) -> int:
-    text = os.environ.get(variable, "0")
-    if not text.isdigit():
+    text = os.environ.get(variable) or "0"
+    if not text.isdecimal():
         raise ValueError(f"{variable}={text!r} is not a number of threads: set a whole number or unset it.")
     return int(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from vae.config import Config, Model, Phase, Pretrain, Train
+from vae.config import Config, Model, Phase, Pretrain, Train, suggestion
 
 FROZEN_DECODER = ("embeddings", "projection", "decoder", "head")
 """What phase 1 freezes: "freezing the decoder and the memory projection layer W_proj ... is crucial" (Park & Lee
@@ -65,7 +65,7 @@ def park_lee_deep() -> Config:
 
 
 def autoencoder() -> Config:
-    """No KL term at all: the best reconstructions, and a prior that decodes to nothing useful (Li et al. 2019, "AE")."""
+    """No KL term: the best reconstructions, and a prior that decodes to nothing useful (Li et al. 2019, "AE")."""
     return Config(recipe="autoencoder", phase2=Phase(epochs=9, learning_rate_schedule="linear", kl_weight=0.0))
 
 
@@ -87,7 +87,7 @@ def cyclic_vae() -> Config:
 
 
 def free_bits_only() -> Config:
-    """The second phase of `two-phase` without its encoder warm-up: what free bits alone achieve (Li et al. 2019, "FB")."""
+    """Phase 2 of `two-phase` without its encoder warm-up: what free bits alone achieve (Li et al. 2019, "FB")."""
     ours = two_phase()
     return replace(ours, recipe="free-bits-only", phase1=Phase(), phase2=replace(ours.phase2, epochs=9))
 
@@ -131,11 +131,11 @@ RECIPES: dict[str, Callable[[], Config]] = {
 def get(name: str) -> Config:
     """The configuration of a recipe by its name."""
     if name not in RECIPES:
-        raise ValueError(f"There is no recipe {name!r}: choose among {', '.join(RECIPES)}.")
+        raise ValueError(f"There is no recipe {name!r}: choose among {', '.join(RECIPES)}." + suggestion(name, RECIPES))
     return RECIPES[name]()
 
 
 def describe(name: str) -> str:
-    """The first sentence of a recipe's docstring."""
+    """What a recipe is: the first paragraph of its docstring, on one line."""
     text = RECIPES[name].__doc__ or ""
     return " ".join(text.split("\n\n")[0].split())

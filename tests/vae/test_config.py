@@ -1,0 +1,197 @@
+"""Every knob: what it accepts, what it refuses and in which words, and the way to JSON and back."""
+
+import dataclasses
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vae.config import PARTS, Config, Data, Knob, Model, Phase, Pretrain, Train, knobs, read_json
+from vae.recipes import RECIPES, get
+
+SECTIONS = {"data": Data, "model": Model, "pretrain": Pretrain, "phase1": Phase, "phase2": Phase, "train": Train}
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+NUMERIC = [
+    (section, knob.name)
+    for section, kind in SECTIONS.items()
+    for knob in knobs(kind).values()
+    if knob.kind in ("int", "float")
+]
+
+
+def values(knob: Knob) -> st.SearchStrategy[Any]:
+    """Any value that a knob accepts."""
+    found: st.SearchStrategy[Any]
+    if knob.kind == "choice":
+        found = st.sampled_from(knob.choices)
+    elif knob.kind == "parts":
+        found = st.lists(st.sampled_from(PARTS), unique=True, max_size=len(PARTS) - 1).map(tuple)
+    elif knob.kind == "text":
+        found = TEXT.filter(str.strip)
+    elif knob.kind == "int":
+        found = st.integers(int(knob.low), int(min(knob.high, 10**9)))
+    else:
+        found = st.floats(knob.low, knob.high)
+        if math.ceil(knob.low) <= knob.high:
+            found |= st.integers(math.ceil(knob.low), math.floor(knob.high))
+    return found | st.none() if knob.optional else found
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    """Any valid configuration."""
+    sections = {
+        name: kind(**{knob.name: draw(values(knob)) for knob in knobs(kind).values()})
+        for name, kind in SECTIONS.items()
+    }
+    for name in ("phase1", "phase2"):  # keep the rules between fields
+        sections[name] = dataclasses.replace(sections[name], epochs=1.0, free_bits_total=0.0)
+    sections["pretrain"] = dataclasses.replace(sections["pretrain"], epochs=1.0, width=64, heads=4)
+    return Config(recipe=draw(TEXT), **sections)
+
+
+@given(configs())
+def test_json_round_trip(config: Config) -> None:
+    assert Config.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@given(configs(), st.data())
+def test_a_setting_on_the_command_line_is_the_value_in_the_section(config: Config, data: st.DataObject) -> None:
+    section = data.draw(st.sampled_from(["data", "model", "train"]))
+    knob = data.draw(st.sampled_from(list(knobs(SECTIONS[section]).values())))
+    value = data.draw(values(knob).filter(lambda value: not isinstance(value, str) or value == value.strip()))
+    changed = config.with_settings([f"{section}.{knob.name}={value}"])
+    assert getattr(getattr(changed, section), knob.name) == value
+    untouched = dataclasses.replace(changed, **{section: getattr(config, section)})
+    assert untouched == config
+
+
+def test_settings_of_every_kind() -> None:
+    config = Config(phase2=Phase(epochs=1)).with_settings(
+        [
+            "data.corpus=file:a=b.txt",
+            "data.train_sentences=none",
+            " phase2.frozen = encoder, posterior ",
+            "phase2.kl_weight=1e-2",
+            "train.threads=3",
+            "train.threads=4",
+        ]
+    )
+    assert config.data == Data(corpus="file:a=b.txt")
+    assert config.phase2 == Phase(epochs=1, frozen=("encoder", "posterior"), kl_weight=0.01)
+    assert config.train.threads == 4
+    assert config.with_settings(["phase2.frozen="]).phase2.frozen == ()
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("", "section.field=value"),
+        ("train.seed", "section.field=value"),
+        ("seed=1", "section.field=value"),
+        ("trian.seed=1", "names no section"),
+        ("recipe.x=1", "names no section"),
+        ("train.sede=1", "train.sede is not a setting"),
+        ("train.seed=one", "seed='one' is not a whole number"),
+        ("train.seed=1.5", "seed='1.5' is not a whole number"),
+        ("train.seed=", "seed='' is not a whole number"),
+        ("train.clip_norm=much", "clip_norm='much' is not a number"),
+        ("train.batch_size=0", "train.batch_size=0 must be a whole number of at least 1 and at most 65536"),
+        ("model.latent_size=-3", "model.latent_size=-3 must be"),
+        ("model.latent_size=1" + 400 * "0", "model.latent_size"),
+        ("data.train_sentences=1" + 400 * "0", "data.train_sentences"),
+        ("model.pooling=sum", "choose among max, mean"),
+        ("model.base=", "must be a text that is not empty"),
+        ("phase2.frozen=brain", "unknown part 'brain'"),
+        ("phase2.frozen=" + ",".join(PARTS), "nothing would train"),
+        ("phase2.epochs=0", "nothing would train"),
+    ],
+)
+def test_a_bad_setting_is_refused_in_words(setting: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(complaint)) as caught:
+        Config(phase2=Phase(epochs=1)).with_settings([setting])
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("trian.seed=1", "train"), ("train.sede=1", "seed"), ("phase2.klweight=1", "kl_weight")]
+)
+def test_a_misspelt_setting_is_answered_with_the_likely_one(wrong: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"Did you mean '{meant}'"):
+        Config(phase2=Phase(epochs=1)).with_settings([wrong])
+
+
+@pytest.mark.parametrize(("section", "name"), NUMERIC)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -1, True, "1", 10**400, [1]])
+def test_no_number_is_nan_infinite_negative_or_of_another_kind(section: str, name: str, value: object) -> None:
+    config = Config(phase2=Phase(epochs=1)).to_dict()
+    config[section][name] = value
+    with pytest.raises(ValueError, match=rf"{section}\.{name}=.* must be "):
+        Config.from_dict(config)
+
+
+@pytest.mark.parametrize("name", ["frozen", "kl_schedule"])
+@pytest.mark.parametrize("value", [None, 3, "encoder", [3]])
+def test_choices_and_parts_of_another_kind_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"phase2\.{name}"):
+        Config.from_dict({"phase2": {"epochs": 1, name: value}})
+
+
+@pytest.mark.parametrize(
+    "values", [None, [], "two-phase", 3, {"phase3": {}}, {"phase2": [1]}, {"phase2": {"epoch": 1}}]
+)
+def test_a_document_that_is_no_configuration_is_refused(values: Any) -> None:
+    with pytest.raises(ValueError, match=r"section|setting|configuration"):
+        Config.from_dict(values)
+
+
+def test_rules_between_fields() -> None:
+    with pytest.raises(ValueError, match="set one above 0"):
+        Config()
+    with pytest.raises(ValueError, match="set one of them to 0"):
+        Config(phase2=Phase(epochs=1, free_bits_total=1, free_bits_per_dimension=1))
+    with pytest.raises(ValueError, match="choose numbers that divide"):
+        Config(phase2=Phase(epochs=1), model=Model(base="fresh"), pretrain=Pretrain(width=10, heads=4))
+    with pytest.raises(ValueError, match="set it above 0"):
+        Config(phase2=Phase(epochs=1), model=Model(base="fresh"), pretrain=Pretrain(epochs=0))
+
+
+def test_idle_settings_are_named_and_no_recipe_has_one() -> None:
+    idle = Config(
+        phase1=Phase(kl_weight=0.5),
+        phase2=Phase(epochs=1, kl_epochs=3),
+        pretrain=Pretrain(width=8, heads=2),
+    ).idle_settings()
+    assert [sentence.split(" ")[0:3] for sentence in idle] == [
+        ["The", "pretrain", "section"],
+        ["The", "settings", "of"],
+        ["phase2.kl_epochs", "has", "no"],
+    ]
+    free = Config(phase2=Phase(epochs=1, kl_weight=0, free_bits_total=3)).idle_settings()
+    assert free == ["The free bits of phase2 have no effect: its KL weight is 0."]
+    assert [get(name).idle_settings() for name in RECIPES] == [[] for _ in RECIPES]
+
+
+def test_every_knob_has_a_sentence_bounds_and_a_default_within_them() -> None:
+    for section in SECTIONS.values():
+        for knob in knobs(section).values():
+            assert knob.help.endswith(".")
+            if knob.kind in ("int", "float"):
+                assert knob.low >= 0
+                assert knob.default is None or knob.low <= knob.default <= knob.high
+
+
+def test_bounds_are_written_out() -> None:
+    with pytest.raises(ValueError, match="at most 4294967295"):
+        Config(phase2=Phase(epochs=1), train=Train(seed=2**32))
+
+
+def test_damaged_json_names_the_file(tmp_path: Any) -> None:
+    for content in (b"", b'{"recipe": "tw', b"\xff\xfe"):
+        (tmp_path / "config.json").write_bytes(content)
+        with pytest.raises(ValueError, match=r"config\.json is damaged"):
+            read_json(tmp_path / "config.json")
