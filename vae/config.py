@@ -291,7 +291,7 @@ class Knob:
 
 
 @cache
-def knobs(section: type) -> dict[str, Knob]:
+def knobs(section: Any) -> dict[str, Knob]:
     """The fields of a section in order, with the sentence, the bounds and the choices of each."""
     sentences = _sentences(section)
     hints = typing.get_type_hints(section, include_extras=True)

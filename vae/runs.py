@@ -15,9 +15,11 @@ moment leaves a run that lists, opens and resumes. Nothing heavy is imported her
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -81,6 +83,7 @@ class Run:
             run.path.mkdir(parents=True, exist_ok=True)
             if any(run.path.iterdir()):
                 raise ValueError(f"{run.path} already holds something: choose another name, or resume that run.")
+            (run.path / "config.json").touch(exist_ok=False)  # of several creators at once, one gets past this line
             write_json(run.path / "config.json", config.to_dict())
         except OSError as error:
             raise ValueError(
@@ -104,7 +107,7 @@ class Run:
     def status(self) -> Status:
         """What status.json says. See `jobs.reconcile` for whether it is still true."""
         self._require()
-        values = read_json(self.path / "status.json")
+        values = _document(self.path / "status.json")
         known = {key: values[key] for key in Status.__dataclass_fields__ if key in values}
         if known.get("state") not in get_args(State):
             raise ValueError(f"{self.path / 'status.json'} is damaged: its state is {known.get('state')!r}.")
@@ -119,7 +122,7 @@ class Run:
     def env(self) -> dict[str, Any]:
         """Versions, seed and device of the training process; empty before it started."""
         path = self.path / "env.json"
-        return dict(read_json(path)) if path.is_file() else {}
+        return _document(path) if path.is_file() else {}
 
     def write_status(self, status: Status) -> None:
         """Replace status.json."""
@@ -141,8 +144,9 @@ class Run:
 
     def snapshots(self) -> dict[int, Path]:
         """The folders of weights along the way, by step, in order."""
-        folders = (self.path / "snapshots").glob("step-*/model.safetensors")
-        return dict(sorted((int(weights.parent.name.removeprefix("step-")), weights.parent) for weights in folders))
+        folders = (weights.parent for weights in (self.path / "snapshots").glob("step-*/model.safetensors"))
+        steps = ((folder.name.removeprefix("step-"), folder) for folder in folders)
+        return dict(sorted((int(step), folder) for step, folder in steps if step.isdecimal()))
 
     def rename(self, name: str) -> Run:
         """Move the run to another name beside it."""
@@ -222,13 +226,13 @@ def fresh_name(stem: str) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON document atomically."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write a JSON document atomically. Numbers that are not finite become null."""
+    write_bytes(path, _encode(value, indent=2))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file atomically: under another name, then renamed over the old one."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     partial.write_bytes(content)
     swap(partial, path)
 
@@ -248,9 +252,8 @@ def swap(partial: Path, path: Path) -> None:
 
 def append_line(path: Path, event: Mapping[str, Any]) -> None:
     """Append one event to a .jsonl file, as one whole line. Numbers that are not finite become null."""
-    line = json.dumps(event, ensure_ascii=False, allow_nan=False)
     with path.open("ab") as file:
-        file.write(line.encode() + b"\n")
+        file.write(_encode(event))
 
 
 def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -267,15 +270,42 @@ def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     events = []
     for line in whole.splitlines():
         try:
-            events.append(json.loads(line))
+            event = json.loads(line)
         except ValueError:
             continue
+        if isinstance(event, dict):
+            events.append(event)
     return events, offset + len(whole)
 
 
 def keep_lines(path: Path, events: Iterable[Mapping[str, Any]]) -> None:
     """Replace a .jsonl file by these events, atomically."""
-    write_bytes(path, b"".join(json.dumps(event, ensure_ascii=False).encode() + b"\n" for event in events))
+    write_bytes(path, b"".join(_encode(event) for event in events))
+
+
+def finite(value: Any) -> Any:
+    """The value as JSON can hold it: numbers that are not finite become None, at any depth."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def _encode(value: Any, indent: int | None = None) -> bytes:
+    """A JSON document and a line end. A lone surrogate, as in odd file names, is written as its JSON escape."""
+    text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return text.encode(errors="backslashreplace") + b"\n"
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is damaged: it holds {values!r} instead of fields.")
+    return values
 
 
 def _modified(path: Path) -> float:

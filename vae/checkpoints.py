@@ -1,0 +1,104 @@
+"""What a run needs to go on exactly where it was: weights, optimizer, position. Safetensors and JSON only.
+
+`state/state.json` names the one file of tensors that belongs to it, and is renamed into place after that file is
+whole; older files go last. So a process killed at any moment leaves one complete state. No random state is stored:
+every step seeds its own draws from (seed, step), so the position is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from vae import runs
+from vae.config import read_json
+from vae.model import TextVAE, read_weights
+from vae.runs import Run
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+"""AdamW's state of a parameter."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where a run stands: `step` steps are done; `phase` is that of the last one."""
+
+    step: int
+    phase: int
+    precision: str
+    window: dict[str, float] = field(default_factory=dict)
+    """Sums since the last training event, so that the next one is that of an uninterrupted run."""
+
+
+def save(run: Run, position: Position, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
+    """Replace the run's resume state."""
+    folder = run.state_path
+    folder.mkdir(exist_ok=True)
+    name = f"step-{position.step}.safetensors"
+    tensors = {f"weights.{key}": value for key, value in weights.items()}
+    write_tensors(folder / name, tensors | {f"moments.{key}": value for key, value in moments.items()})
+    runs.write_json(folder / "state.json", asdict(position) | {"file": name})
+    for old in folder.glob("*.safetensors"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+
+
+def read(run: Run) -> tuple[Position, dict[str, Tensor], dict[str, Tensor]] | None:
+    """Position, weights and optimizer moments of the run's resume state; None if it has none yet."""
+    path = run.state_path / "state.json"
+    if not path.is_file():
+        return None
+    values = read_json(path)
+    tensors = read_weights(run.state_path / values.pop("file"))
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "moments": {}}
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition(".")
+        parts[kind][name] = tensor
+    return Position(**values), parts["weights"], parts["moments"]
+
+
+def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's state by parameter name."""
+    result = {}
+    for name, parameter in module.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            result[f"{name}/{key}"] = torch.as_tensor(value).detach().cpu().contiguous()
+    return result
+
+
+def load_moments(module: nn.Module, optimizer: torch.optim.Optimizer, saved: Mapping[str, Tensor]) -> None:
+    """The inverse of `moments`."""
+    for name, parameter in module.named_parameters():
+        if f"{name}/step" in saved:
+            optimizer.state[parameter] = {
+                key: saved[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu", copy=True)
+                for key in MOMENTS
+            }
+
+
+def save_model(model: TextVAE, folder: Path, *, half: bool = False) -> None:
+    """Write config.json and weights so that a reader never sees half a file; `half` stores them in 16 bits."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.half() if half else tensor for name, tensor in model.weights().items()}
+    settings: dict[str, Any] = {
+        "backbone": model.backbone.settings(),
+        "latent_size": model.latent_size,
+        "pooling": model.pooling,
+        "pooled_layers": model.pooled_layers,
+        "max_tokens": model.max_tokens,
+    }
+    write_tensors(folder / "model.safetensors", weights)
+    runs.write_json(folder / "config.json", settings)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file atomically."""
+    partial = path.with_name(f".{path.name}.partial")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+    runs.swap(partial, path)

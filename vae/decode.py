@@ -1,0 +1,124 @@
+"""From z to sentences: prefill, one token, n tokens, generate.
+
+One loop serves greedy decoding and sampling: it decodes a whole batch of z at once (a path is one batch), keeps a
+cache, drops rows that have finished, and tells a callback after every token. Beam search has a loop of its own.
+Randomness comes from a generator that belongs to the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from vae.model import TextVAE
+
+Choose = Callable[[Float[Tensor, "batch vocabulary"]], Int[Tensor, " batch"]]
+Watch = Callable[[Int[Tensor, "batch length"]], None]
+
+
+@torch.inference_mode()
+def generate(
+    model: TextVAE,
+    z: Float[Tensor, "batch latent"],
+    max_tokens: int,
+    choose: Choose | None = None,
+    watch: Watch | None = None,
+) -> Int[Tensor, "batch length"]:
+    """Token ids of one sentence for each z, padded after the end token; at most `max_tokens` long.
+
+    `choose` picks the next token of each row from its logits (default: the most likely one); `watch` is called with
+    all tokens so far after each one. A sentence does not depend on the other rows.
+    """
+    backbone = model.backbone
+    choose = choose or greedy
+    out = torch.full((len(z), max_tokens), backbone.pad_token, device=z.device)
+    rows = torch.arange(len(z), device=z.device)  # where the rows that still run belong in `out`
+    steps = model.steps(z, max_tokens)
+    tokens = torch.full((len(z),), backbone.start_token, device=z.device)
+    running = torch.ones(len(z), dtype=torch.bool, device=z.device)
+    for t in range(max_tokens if len(z) else 0):
+        tokens = choose(steps(tokens))
+        out[rows, t] = torch.where(running, tokens, backbone.pad_token)
+        running = running & (tokens != backbone.end_token)
+        if watch is not None:
+            watch(out[:, : t + 1])
+        alive = int(running.sum())
+        if alive == 0:
+            return out[:, : t + 1]
+        if alive <= len(rows) // 2:  # halving, so that all the copying together costs no more than one cache
+            keep = running.nonzero()[:, 0]
+            steps.keep(keep)
+            rows, tokens, running = rows[keep], tokens[keep], running[keep]
+    return out
+
+
+def greedy(logits: Float[Tensor, "batch vocabulary"]) -> Int[Tensor, " batch"]:
+    """The most likely token of each row."""
+    return logits.argmax(-1)
+
+
+def sampler(generator: torch.Generator, temperature: float = 1.0, top_p: float = 1.0) -> Choose:
+    """A choice by chance from softmax(logits / temperature), cut to the smallest set holding `top_p` of the mass."""
+    if not 0 < temperature <= 100:
+        raise ValueError(f"temperature={temperature!r} must be above 0 and at most 100; use greedy decoding for 0.")
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p={top_p!r} must be above 0 and at most 1; 1 keeps every token.")
+
+    def choose(logits: Float[Tensor, "batch vocabulary"]) -> Int[Tensor, " batch"]:
+        probabilities = torch.softmax(logits.float() / temperature, -1)
+        if top_p < 1:
+            ranked, order = probabilities.sort(-1, descending=True)
+            beyond = ranked.cumsum(-1) - ranked >= top_p  # mass before this token already suffices
+            probabilities = torch.zeros_like(probabilities).scatter(-1, order, ranked.masked_fill(beyond, 0))
+        return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+
+    return choose
+
+
+@torch.inference_mode()
+def beam_search(
+    model: TextVAE, z: Float[Tensor, "batch latent"], max_tokens: int, beams: int = 4, length_penalty: float = 1.0
+) -> Int[Tensor, "batch length"]:
+    """For each z the finished sentence of highest log p(x|z) / length^length_penalty among `beams` hypotheses.
+
+    Length counts the end token. A hypothesis that has ended leaves the beam; the search of a sentence ends when no
+    running hypothesis could still beat its best finished one, or at `max_tokens`.
+    """
+    if not 1 <= beams <= 64:
+        raise ValueError(f"beams={beams!r} must be between 1 and 64.")
+    backbone, batch, device = model.backbone, len(z), z.device
+    best = torch.full((batch, max_tokens), backbone.pad_token, device=device)
+    best_score = torch.full((batch,), -torch.inf, device=device)
+    steps = model.steps(z.repeat_interleave(beams, 0), max_tokens)
+    prefix = torch.full((batch, beams, max_tokens), backbone.pad_token, device=device)
+    score = torch.full((batch, beams), -torch.inf, device=device)
+    score[:, 0] = 0.0  # all beams begin alike: only one may
+    tokens = torch.full((batch * beams,), backbone.start_token, device=device)
+    first = torch.arange(batch, device=device)[:, None] * beams
+    for t in range(max_tokens if batch else 0):
+        log_p = torch.log_softmax(steps(tokens).float(), -1).view(batch, beams, -1)
+        total = score[:, :, None] + log_p  # (B, beams, V)
+        ended = total[:, :, backbone.end_token] / (t + 1) ** length_penalty
+        top, beam = ended.max(1)
+        better = top > best_score
+        if better.any():
+            sentence = prefix[torch.arange(batch, device=device), beam]
+            sentence[:, t] = backbone.end_token
+            best[better], best_score[better] = sentence[better], top[better]
+        total[:, :, backbone.end_token] = -torch.inf
+        score, flat = total.flatten(1).topk(beams, 1)
+        source, tokens = flat // log_p.shape[-1], (flat % log_p.shape[-1]).flatten()
+        prefix = prefix.gather(1, source[:, :, None].expand_as(prefix))
+        prefix[:, :, t] = tokens.view(batch, beams)
+        longest = max_tokens if length_penalty > 0 else t + 2
+        if bool((score[:, 0] / longest**length_penalty <= best_score).all()):
+            return best
+        steps.keep((first + source).flatten())
+    unfinished = torch.isinf(best_score)
+    best[unfinished] = prefix[unfinished, 0]
+    return best

@@ -1,0 +1,196 @@
+"""The text VAE of Park & Lee 2021: architecture only.
+
+    h   = pool(encoder(x))                    max or mean over the real tokens, of the last or of every layer
+    mu, log sigma^2 = h W_mu, h W_sigma       Eq. 3 (each with a bias)
+    z   = mu + sigma * eps                    Eq. 4
+    p(x|z) = decoder(z W_proj)                Eq. 5: one slice of z W_proj a decoder layer
+
+What a training step minimizes is in `objectives`, how sentences come out is in `decode`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import ModelHubMixin, hf_hub_download
+from jaxtyping import Bool, Float
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from vae.backbones import Backbone, Steps, build
+from vae.batching import Batch
+from vae.posterior import DiagonalGaussian
+
+WEIGHTS = "model.safetensors"
+
+
+class Terms(NamedTuple):
+    """The terms of the ELBO for each sentence of a batch, nats."""
+
+    rec: Float[Tensor, " batch"]
+    kl_per_dim: Float[Tensor, "batch latent"]
+
+
+class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-vae", "t5"]):
+    """A text VAE around a backbone. `save_pretrained`, `from_pretrained` and `push_to_hub` are the Hub library's own.
+
+    `backbone` holds the JSON settings of one (see `backbones.build`), `max_tokens` the longest sentence that the model
+    is meant for; the weights are random until loaded.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: dict[str, Any],
+        latent_size: int,
+        pooling: str = "max",
+        pooled_layers: str = "last",
+        max_tokens: int = 64,
+    ) -> None:
+        super().__init__()
+        self.latent_size, self.pooling, self.pooled_layers = latent_size, pooling, pooled_layers
+        self.max_tokens = max_tokens
+        self._surround(build(backbone))
+
+    @classmethod
+    def around(cls, backbone: Any, **settings: Any) -> TextVAE:
+        """A text VAE around a backbone that already has its weights; the new heads and W_proj are random."""
+        with torch.device("meta"):
+            model = cls(backbone=backbone.settings(), **settings)
+        model._surround(backbone)
+        return model
+
+    def _surround(self, backbone: Any) -> None:
+        self.backbone: Backbone = backbone
+        self.mean = nn.Linear(backbone.width, self.latent_size)
+        self.logvar = nn.Linear(backbone.width, self.latent_size)
+        self.projection = nn.Linear(self.latent_size, backbone.memory_size, bias=False)  # W_proj
+
+    def forward(self, source: Batch, target: Batch) -> Terms:
+        """Encode `source`, draw one z a sentence, and score `target` under it.
+
+        `source` is `target` with noise, or the same. The draw is from torch's global generator.
+        """
+        posterior = self.encode(source)
+        return Terms(self.reconstruction(posterior.rsample(), target), posterior.kl_per_dim())
+
+    def encode(self, batch: Batch) -> DiagonalGaussian:
+        """q(z|x) of each sentence; does not depend on padding or on the other sentences of the batch."""
+        states = self.backbone.states(batch.ids, batch.mask, every_layer=self.pooled_layers == "all")
+        pooled = pool(torch.stack(states, 1), batch.mask, self.pooling).float()  # (B, layers, S, D) -> (B, D)
+        return DiagonalGaussian(self.mean(pooled).float(), self.logvar(pooled).float())
+
+    def token_nats(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch length"]:
+        """-log p(x_t | x_<t, z) of every token, nats; 0 at padding. Logits are made for real tokens only."""
+        start = torch.full_like(batch.ids[:, :1], self.backbone.start_token)
+        hidden = self.backbone.hidden(self.projection(z), torch.cat([start, batch.ids[:, :-1]], 1))
+        logits = self.backbone.logits(hidden[batch.mask])  # (real tokens, V)
+        nats = F.cross_entropy(logits.float(), batch.ids[batch.mask], reduction="none")
+        return torch.zeros(batch.ids.shape, device=z.device).masked_scatter(batch.mask, nats)
+
+    def reconstruction(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, " batch"]:
+        """rec = -log p(x|z), nats summed over the tokens of each sentence, end token included."""
+        return self.token_nats(z, batch).sum(1)
+
+    def steps(self, z: Float[Tensor, "batch latent"], max_tokens: int) -> Steps:
+        """Incremental decoding from z, for inference."""
+        return self.backbone.steps(self.projection(z), max_tokens)
+
+    def parts(self) -> dict[str, list[nn.Parameter]]:
+        """Every parameter by the part it belongs to (`config.PARTS`), each in exactly one."""
+        heads = [*self.mean.parameters(), *self.logvar.parameters()]
+        return self.backbone.parts() | {"posterior": heads, "projection": list(self.projection.parameters())}
+
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors to save."""
+        return distinct_tensors(self)
+
+    def load_weights(self, weights: Mapping[str, Tensor], origin: str) -> None:
+        """Take every tensor of `weights`, in the precision of this model; one missing or odd is a `ValueError`."""
+        own = self.weights()
+        wrong = set(own) ^ set(weights) or {n for n, tensor in own.items() if weights[n].shape != tensor.shape}
+        if wrong:
+            raise ValueError(f"The weights in {origin} do not fit the model ({min(wrong)} differs): restore that file.")
+        with torch.no_grad():
+            for name, tensor in own.items():
+                tensor.copy_(weights[name])
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_file(self.weights(), save_directory / WEIGHTS)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        **settings: Any,
+    ) -> TextVAE:
+        path = Path(model_id) / WEIGHTS
+        if not Path(model_id).is_dir():
+            downloaded = hf_hub_download(
+                model_id,
+                WEIGHTS,
+                revision=revision,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                local_files_only=local_files_only,
+                token=token,
+            )
+            path = Path(str(downloaded))
+        model = cls(**settings)
+        model.load_weights(read_weights(path), str(path))
+        return model.eval()
+
+
+def distinct_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict with each shared tensor once, under its first name."""
+    kept: dict[int, tuple[str, Tensor]] = {}
+    for name, tensor in module.state_dict().items():
+        kept.setdefault(tensor.data_ptr(), (name, tensor.detach().contiguous()))
+    return dict(kept.values())
+
+
+def pool(
+    states: Float[Tensor, "batch layers length width"], mask: Bool[Tensor, "batch length"], how: str
+) -> Float[Tensor, "batch width"]:
+    """Max or mean over layers and real tokens; what stands at padded positions has no influence."""
+    real = mask[:, None, :, None]
+    if how == "max":
+        return states.masked_fill(~real, -torch.inf).amax((1, 2))
+    return states.masked_fill(~real, 0).sum((1, 2)) / (mask.sum(1, keepdim=True) * states.shape[1])
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; one that is missing, cut short or damaged is a `ValueError`."""
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"The weights in {path} are missing or damaged: restore the file or use another run."
+        ) from error
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings in a saved model's config.json, checked to be those of a text VAE."""
+    path = folder / "config.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is missing or damaged, so there is no model to load there.") from error
+    if not isinstance(settings, dict) or "latent_size" not in settings:
+        raise ValueError(
+            f"{folder} holds no text VAE (its config.json has no latent_size); a plain T5 can be trained into one "
+            f"with `python -m vae train --base {folder}`."
+        )
+    return settings

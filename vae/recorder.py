@@ -1,0 +1,277 @@
+"""The trainer's side of the run directory: status, log, events, samples, snapshots, saving, and being asked to stop.
+
+Only the main process of several writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from vae import base, batching, checkpoints, decode, evaluate, runs
+from vae.config import Config
+from vae.corpora import Corpus
+from vae.model import TextVAE, distinct_tensors
+from vae.objectives import charged_kl
+from vae.runs import Run
+from vae.schedules import Stage, snapshot_steps, stage_kl_weight, stage_learning_rate
+
+log = logging.getLogger("vae")
+
+SHOWN = 8
+"""Reconstructions and prior samples in one event of samples.jsonl."""
+SAVING_SHARE = 0.05
+"""Saving the resume state may take this share of the time."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """Somebody asked the run to save and stop."""
+
+
+class Watched:
+    """The fixed validation sample that every check looks at, and the codes from the prior that it decodes."""
+
+    def __init__(self, tokenizer: Any, corpus: Corpus, config: Config) -> None:
+        valid = corpus.valid["text"].tolist()
+        chosen = np.random.default_rng(config.train.seed).permutation(len(valid))[: config.train.eval_sentences]
+        texts = [valid[row] for row in chosen]
+        self.tokenizer = tokenizer
+        self.tokens = batching.tokenize(tokenizer, texts, config.data.max_tokens)
+        self.texts = evaluate.readings(tokenizer, texts, self.tokens, config.data.max_tokens)
+        self.words = evaluate.count_words(self.texts)
+        self.prior = torch.randn(SHOWN, config.model.latent_size, generator=torch.Generator().manual_seed(0))
+
+
+class Recorder:
+    """The run directory's side of a training process: status, log, events, files, and being asked to stop."""
+
+    def __init__(self, run: Run, progress: bool) -> None:
+        self.run = run
+        self.main = os.environ.get("RANK", "0") == "0"
+        self.progress = progress and self.main and sys.stderr.isatty()
+        self.signalled = False
+        self.aside = 0.0  # seconds spent on anything but training since the last training event
+
+    def __enter__(self) -> Recorder:
+        self.handler = logging.FileHandler(self.run.log_path, encoding="utf-8") if self.main else logging.NullHandler()
+        self.handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+        log.setLevel(logging.INFO)
+        log.addHandler(self.handler)
+        self.before = {}
+        for name in ("SIGTERM", "SIGINT"):  # outside the main thread only the stop file is heard
+            if threading.current_thread() is threading.main_thread():
+                number = getattr(signal, name)
+                self.before[number] = signal.signal(number, self._on_signal)
+        self.run.stop_path.unlink(missing_ok=True)
+        process = psutil.Process()
+        self._status(
+            state="running", pid=process.pid, process_started=process.create_time(), message="Loading.", eta_s=None
+        )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        try:
+            if kind is None:
+                self._status(state="finished", message="", eta_s=0.0)
+                log.info("Finished.")
+            elif kind is Stopped:
+                self._status(state="stopped", message=str(error), eta_s=None)
+                log.info("%s", error)
+            else:
+                message = str(error).strip() or kind.__name__
+                self._status(state="failed", message=message.splitlines()[0][:500], eta_s=None)
+                log.error("Failed: %s", message, exc_info=not issubclass(kind, ValueError))
+        finally:
+            self.run.stop_path.unlink(missing_ok=True)
+            for number, handler in self.before.items():
+                signal.signal(number, handler)
+            log.removeHandler(self.handler)
+            self.handler.close()
+            if hasattr(self, "bar"):
+                self.bar.close()
+        return kind is Stopped
+
+    def begin(
+        self,
+        config: Config,
+        stages: list[Stage],
+        done: int,
+        accelerator: Accelerator,
+        precision: str,
+        watched: Watched,
+    ) -> None:
+        """Everything is loaded: say what is going to happen."""
+        self.config, self.watched, self.accelerator, self.precision = config, watched, accelerator, precision
+        self.total = stages[-1].last
+        self.snapshots = snapshot_steps(config, stages)
+        self.beats: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=500)
+        self.last_log = self.last_save = self.last_beat = time.monotonic()
+        self.saving = 0.0
+        self._status(step=done, total_steps=self.total, phase=stages[0].phase, message="")
+        if self.main:
+            versions = {name: version(name) for name in ("torch", "transformers", "accelerate")}
+            environment = {
+                "python": platform.python_version(),
+                **versions,
+                "system": platform.platform(),
+                "device": str(accelerator.device),
+                "precision": precision,
+                "threads": torch.get_num_threads(),
+                "processes": accelerator.num_processes,
+                "seed": config.train.seed,
+            }
+            runs.write_json(self.run.path / "env.json", environment)
+        for sentence in config.idle_settings():
+            log.info("Note: %s", sentence)
+        log.info(
+            "Recipe %s on %s: %d steps in all, %d done; %s on %s with %d threads.",
+            *(config.recipe, config.data.corpus, self.total, done, precision),
+            *(accelerator.device, torch.get_num_threads()),
+        )
+        self.bar = tqdm(total=self.total, initial=done, unit="step", disable=not self.progress, dynamic_ncols=True)
+
+    def stop_wanted(self) -> bool:
+        """Whether somebody asked to stop, by signal or by the stop file; all processes agree."""
+        wanted = self.signalled or (self.main and self.run.stop_path.exists())
+        if self.accelerator.num_processes == 1:
+            return wanted
+        flag = torch.tensor(float(wanted), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum") > 0)
+
+    def log(self, stage: Stage, done: int, rate: float, window: dict[str, float]) -> None:
+        """Write the training event of the steps since the last one, and empty the window."""
+        sums = torch.tensor(list(window.values()), dtype=torch.float64)
+        if self.accelerator.num_processes > 1:
+            sums = self.accelerator.reduce(sums.to(self.accelerator.device), "sum").cpu()
+        total = dict(zip(window, sums.tolist(), strict=True))
+        window.clear()
+        now = time.monotonic()
+        speed = total["sentences"] / max(1e-9, now - self.last_log - self.aside)
+        self.last_log, self.aside = now, 0.0
+        event = self._event(stage, done, "train") | {"learning_rate": rate}
+        if stage.settings is None:
+            event |= {"denoising_nats": total["denoising"] / total["tokens"]}
+        else:
+            rec, kl, charged = (total[name] / total["sentences"] for name in ("rec", "kl", "charged"))
+            event |= {"rec_nats": rec, "kl_nats": kl, "kl_charged_nats": charged, "neg_elbo_nats": rec + kl}
+            event |= {"kl_weight": stage_kl_weight(stage, done - 1)}
+            self.bar.set_postfix_str(f"phase {stage.phase}  rec {rec:.2f}  KL {kl:.2f} nats", refresh=False)
+        self._write(self.run.metrics_path, event | {"sentences_per_second": round(speed, 1)})
+
+    def report(self, stage: Stage, done: int, module: Any) -> None:
+        """Evaluate on the fixed validation sample, decode what is shown, keep a snapshot where one is due."""
+        begun = time.monotonic()
+        event = self._event(stage, done, "valid") | {"learning_rate": stage_learning_rate(self.config, stage, done)}
+        module.eval()
+        if stage.settings is None:
+            value = self._denoising(module)
+            event |= {"denoising_nats": value}
+            log.info("Step %d, phase 0: denoising %.3f nats a token.", done, value)
+        elif self.main:
+            event |= self._figures(stage, done, module)
+            samples = {"step": done, "phase": stage.phase} | self._samples(module)
+            self._write(self.run.samples_path, samples)
+            if done in self.snapshots:
+                checkpoints.save_model(module, self.run.path / "snapshots" / f"step-{done}", half=True)
+            log.info(
+                "Step %d, phase %d: rec %.2f, KL %.2f, MI %.2f (at most %.2f), AU %d, delta NLL %.2f.",
+                *(done, stage.phase, event["rec_nats"], event["kl_nats"], event["mi_nats"], event["mi_ceiling_nats"]),
+                *(event["active_units"], event["delta_nll_nats"]),
+            )
+        module.train()
+        self._write(self.run.metrics_path, event)
+        self.aside += time.monotonic() - begun
+
+    def save(
+        self,
+        stage: Stage,
+        done: int,
+        module: Any,
+        optimizer: torch.optim.Optimizer,
+        window: dict[str, float],
+        force: bool,
+    ) -> None:
+        """Save model and resume state, unless saving would take more than its share of the time."""
+        begun = time.monotonic()
+        if not self.main or not (force or (begun - self.last_save) * SAVING_SHARE >= self.saving):
+            return
+        position = checkpoints.Position(step=done, phase=stage.phase, precision=self.precision, window=dict(window))
+        weights = distinct_tensors(module)
+        if isinstance(module, TextVAE):
+            checkpoints.save_model(module, self.run.model_path)
+        checkpoints.save(self.run, position, weights, checkpoints.moments(module, optimizer))
+        self.last_save = time.monotonic()
+        self.saving = self.last_save - begun
+        self.aside += self.saving
+
+    def beat(self, stage: Stage, done: int) -> None:
+        """Once a second, tell the status file how far the run is."""
+        self.bar.update(done - self.bar.n)
+        now = time.monotonic()
+        self.beats.append((now, done))
+        if now - self.last_beat >= 1.0:
+            self.last_beat = now
+            (then, before), left = self.beats[0], self.total - done
+            eta = left * (now - then) / max(1, done - before)
+            self._status(step=done, phase=stage.phase, eta_s=round(eta, 1))
+
+    @torch.inference_mode()
+    def _denoising(self, t5: Any) -> float:
+        tokens, total, count = self.watched.tokens, 0.0, 0
+        markers = torch.tensor(self.watched.tokenizer.convert_tokens_to_ids(base.MARKERS), device=t5.device)
+        settings = self.config.pretrain
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.train.seed)
+            for rows in batching.in_order(tokens, 256):
+                batch = tokens.batch(rows).to(t5.device)
+                corrupted = batching.corrupt_spans(batch, settings.corruption, settings.mean_span, markers, tokens.pad)
+                seen = int(batch.mask.sum())
+                total, count = total + float(base.denoising_nats(t5, corrupted, batch)) * seen, count + seen
+        return total / count
+
+    def _figures(self, stage: Stage, done: int, model: TextVAE) -> dict[str, Any]:
+        seen = evaluate.one_pass(model, self.watched.tokens, seed=self.config.train.seed)
+        phase = stage.settings or self.config.phase2
+        charged = charged_kl(
+            seen.posterior.kl_per_dim(), per_dimension=phase.free_bits_per_dimension, total=phase.free_bits_total
+        )
+        self.shown = seen.posterior.mean[:SHOWN]
+        figures = evaluate.figures(seen, self.watched.words)
+        return figures | {"kl_charged_nats": float(charged.double().mean()), "kl_weight": stage_kl_weight(stage, done)}
+
+    def _samples(self, model: TextVAE) -> dict[str, Any]:
+        z = torch.cat([self.shown, self.watched.prior]).to(model.projection.weight.device)
+        ids = decode.generate(model, z, self.config.data.max_tokens)
+        texts = [text.strip() for text in self.watched.tokenizer.batch_decode(ids.tolist(), skip_special_tokens=True)]
+        known = self.watched.texts[: len(self.shown)]
+        pairs = [{"text": text, "decoded": decoded} for text, decoded in zip(known, texts, strict=False)]
+        return {"reconstructions": pairs, "prior": texts[len(known) :]}
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.signalled = True
+
+    def _event(self, stage: Stage, done: int, split: str) -> dict[str, Any]:
+        return {"step": done, "phase": stage.phase, "split": split, "epoch": round(stage.epoch(done), 4)}
+
+    def _write(self, path: Path, event: dict[str, Any]) -> None:
+        if self.main:
+            runs.append_line(path, event)
+
+    def _status(self, **changes: Any) -> None:
+        if self.main:
+            self.run.update_status(heartbeat=time.time(), **changes)

@@ -1,0 +1,165 @@
+"""A trained text VAE, ready to use: texts to codes, codes to texts.
+
+>>> space = vae.load("checkpoints/captions-two-phase")
+>>> q = space.encode(["a man is sleeping on a bench ."])
+>>> space.decode(q.mean)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from jaxtyping import Float
+from torch import Tensor
+
+from vae import base, decode, explore
+from vae.batching import Tokens, in_order, tokenize
+from vae.model import TextVAE, read_settings
+from vae.posterior import DiagonalGaussian
+from vae.runs import Run
+
+FILES = ("config.json", "model.safetensors", "tokenizer*", "special_tokens_map.json", "spiece.model")
+
+
+class Space:
+    """A model with its tokenizer. Codes are float32 tensors on the CPU; a call changes nothing but its result."""
+
+    def __init__(self, model: TextVAE, tokenizer: Any) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.latent_size = model.latent_size
+        self.max_tokens = model.max_tokens
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.model.projection.weight.device
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], *, batch_size: int = 256) -> DiagonalGaussian:
+        """q(z|x) of each text: mean and logvar of shape (B, L). Texts beyond `max_tokens` tokens are cut."""
+        tokens = self.tokens(texts)
+        mean, logvar = torch.empty(2, len(texts), self.latent_size)
+        for rows in in_order(tokens, batch_size):
+            posterior = self.model.encode(tokens.batch(rows).to(self.device))
+            mean[rows], logvar[rows] = posterior.mean.cpu(), posterior.logvar.cpu()
+        return DiagonalGaussian(mean, logvar)
+
+    def decode(
+        self,
+        z: Float[Tensor, "batch latent"],
+        *,
+        method: str = "greedy",
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        beams: int = 4,
+        seed: int = 0,
+        max_tokens: int | None = None,
+    ) -> list[str]:
+        """One sentence for each z: `greedy`, `sample` (temperature, top_p, seed) or `beam` (beams)."""
+        z = self._codes(z)
+        length = max_tokens or self.max_tokens
+        if method == "greedy":
+            ids = decode.generate(self.model, z, length)
+        elif method == "sample":
+            generator = torch.Generator(self.device).manual_seed(seed)
+            ids = decode.generate(self.model, z, length, decode.sampler(generator, temperature, top_p))
+        elif method == "beam":
+            ids = decode.beam_search(self.model, z, length, beams)
+        else:
+            raise ValueError(f"There is no decoding method {method!r}: choose greedy, sample or beam.")
+        return self.texts(ids)
+
+    @torch.inference_mode()
+    def nll(
+        self, texts: Sequence[str], z: Float[Tensor, "batch latent"], *, batch_size: int = 256
+    ) -> Float[Tensor, " batch"]:
+        """-log p(x|z) of each text under its own row of z, nats summed over its tokens, end token included."""
+        z, tokens = self._codes(z), self.tokens(texts)
+        if len(z) != len(texts):
+            raise ValueError(f"{len(texts)} texts need as many rows of z, but there are {len(z)}.")
+        nats = torch.empty(len(texts))
+        for rows in in_order(tokens, batch_size):
+            nats[rows] = self.model.reconstruction(z[rows], tokens.batch(rows).to(self.device)).cpu()
+        return nats
+
+    def sample_prior(self, n: int, seed: int = 0) -> Float[Tensor, "n latent"]:
+        """n draws from N(0, I); the same seed gives the same draws."""
+        return torch.randn(n, self.latent_size, generator=torch.Generator().manual_seed(seed))
+
+    def interpolate(
+        self,
+        a: Float[Tensor, " latent"],
+        b: Float[Tensor, " latent"],
+        steps: int = 11,
+        method: str = "linear",
+        extend: float = 0.0,
+    ) -> Float[Tensor, "steps latent"]:
+        """A path of codes from a to b: `linear` or `slerp`, going on beyond both ends by `extend` of its length."""
+        return explore.interpolate(a, b, steps, method, extend)
+
+    def tokens(self, texts: Sequence[str]) -> Tokens:
+        """The texts as the model reads them."""
+        return tokenize(self.tokenizer, texts, self.max_tokens)
+
+    def texts(self, ids: Tensor) -> list[str]:
+        """Token ids back to text, without special tokens."""
+        return [text.strip() for text in self.tokenizer.batch_decode(ids.tolist(), skip_special_tokens=True)]
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write model and tokenizer as a folder that `vae.load` and the Hub understand."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def _codes(self, z: Tensor) -> Tensor:
+        if z.dim() != 2 or z.shape[1] != self.latent_size:
+            raise ValueError(f"z has the shape {tuple(z.shape)}, but this model's codes are (n, {self.latent_size}).")
+        if not bool(torch.isfinite(z).all()):
+            raise ValueError("z has values that are not finite: give numbers.")
+        return z.to(self.device, torch.float32)
+
+
+def load(source: str | Path, snapshot: int | None = None) -> Space:
+    """The model of a run directory (its latest weights, or those of a snapshot), of a model folder, or of a Hub id.
+
+    What is not there, damaged or no text VAE is a `ValueError` in one sentence.
+    """
+    path = Path(source)
+    run = Run(path)
+    if run.exists:
+        folder = run.model_path
+        if snapshot is not None:
+            kept = run.snapshots()
+            if snapshot not in kept:
+                known = ", ".join(map(str, kept)) or "none"
+                raise ValueError(f"{run.name} has no snapshot of step {snapshot}: it has {known}.")
+            return Space(_model(kept[snapshot]), base.tokenizer(folder))
+        if not (folder / "config.json").is_file():
+            raise ValueError(f"{run.name} has no model yet: wait for its first evaluation.")
+    elif path.is_dir():
+        folder = path
+    else:
+        folder = _download(str(source))
+    return Space(_model(folder), base.tokenizer(folder))
+
+
+def _model(folder: Path) -> TextVAE:
+    read_settings(folder)
+    try:
+        model: TextVAE = TextVAE.from_pretrained(folder)
+    except TypeError as error:
+        raise ValueError(f"{folder / 'config.json'} does not describe a text VAE of this version ({error}).") from error
+    return model
+
+
+def _download(name: str) -> Path:
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(FILES)))
+    except Exception as error:  # a name, a path or a connection that is wrong: one thing to the user
+        raise ValueError(
+            f"{name!r} is no run, no folder and could not be fetched from the Hub: check the name and the connection."
+        ) from error
