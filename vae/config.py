@@ -337,7 +337,7 @@ def parse(section: type, name: str, text: str) -> Any:
 
 def check(section: Any, name: str, path: str) -> None:
     """Raise a `ValueError` if a field's value is of the wrong kind or out of bounds."""
-    knob, value = knobs(type(section))[name], getattr(section, name)
+    knob, value = knobs(section.__class__)[name], getattr(section, name)
     if value is None and knob.optional:
         return
     if knob.kind == "choice" and value not in knob.choices:

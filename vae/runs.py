@@ -1,7 +1,7 @@
 """The run directory: the interface between training and everything else.
 
     checkpoints/NAME/
-      config.json      the whole configuration        status.json    state, pid, phase, step, total_steps, heartbeat, ...
+      config.json      the whole configuration        status.json    state, pid, phase, step, heartbeat, ...
       metrics.jsonl    one line an event               samples.jsonl  reconstructions and prior samples at a step
       model/           save_pretrained layout          snapshots/step-N/  weights along the way
       corpus/          the user's own sentences        state/         what resume needs
@@ -154,7 +154,7 @@ class Run:
         if target.exists():
             raise ValueError(f"There is already a run named {name!r}: choose another name.")
         self._own("renamed")
-        os.replace(self.path, target)
+        self.path.replace(target)
         return Run(target)
 
     def delete(self) -> None:
@@ -242,7 +242,7 @@ def swap(partial: Path, path: Path) -> None:
     deadline = time.monotonic() + 2.0
     while True:
         try:
-            os.replace(partial, path)
+            partial.replace(path)
             return
         except PermissionError:
             if time.monotonic() > deadline:

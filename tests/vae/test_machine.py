@@ -37,7 +37,7 @@ def test_the_environment_overrides_both_budgets(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("text", ["two", "-1", "1.5", "²", " "])
 def test_a_budget_that_is_no_number_names_its_variable(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("BOTTLENECK_APP_THREADS", text)
-    with pytest.raises(ValueError, match="BOTTLENECK_APP_THREADS=.*whole number"):
+    with pytest.raises(ValueError, match=r"BOTTLENECK_APP_THREADS=.*whole number"):
         machine.app_threads()
 
 

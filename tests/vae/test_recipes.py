@@ -35,7 +35,7 @@ def test_the_recipes_of_the_product_are_all_there() -> None:
 
 
 def test_an_unknown_recipe_is_refused_with_the_likely_one() -> None:
-    with pytest.raises(ValueError, match="no recipe 'two-fase'.*Did you mean 'two-phase'"):
+    with pytest.raises(ValueError, match=r"no recipe 'two-fase'.*Did you mean 'two-phase'"):
         get("two-fase")
 
 
