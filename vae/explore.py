@@ -67,7 +67,7 @@ def interpolate(
         if math.sin(angle) > PARALLEL:
             from_a, from_b = torch.sin((1 - t) * angle), torch.sin(t * angle)
             from_a, from_b = from_a / math.sin(angle), from_b / math.sin(angle)
-    path: Tensor = from_a * start + from_b * end
+    path = from_a * start + from_b * end
     path = torch.where(t == 0, start, torch.where(t == 1, end, path))
     return path.to(a.device, a.dtype)
 
@@ -94,7 +94,8 @@ def shell(z: Float[Tensor, "*rows latent"]) -> Float[Tensor, "*rows"]:
     """
     size = z.shape[-1]
     mean = math.sqrt(2) * math.exp(math.lgamma((size + 1) / 2) - math.lgamma(size / 2))
-    return (z.norm(dim=-1) - mean) / math.sqrt(size - mean**2)
+    norm: Tensor = torch.linalg.vector_norm(z, dim=-1)
+    return (norm - mean) / math.sqrt(size - mean**2)
 
 
 def _angle(a: Float[Tensor, " latent"], b: Float[Tensor, " latent"]) -> float:

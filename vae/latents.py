@@ -24,8 +24,8 @@ CODE_COLUMN = re.compile(r"(mu|logvar)_\d+")
 class Encoder(Protocol):
     """What encoding needs of a `Space`."""
 
-    def encode(self, texts: Sequence[str]) -> Any:
-        """The posterior of each sentence, with CPU tensors `mean` and `logvar` of shape (batch, latent)."""
+    def encode(self, texts: Sequence[str], *, batch_size: int) -> Any:
+        """The posterior of each sentence, with CPU tensors `mean` and `logvar` of shape (sentences, latent)."""
 
 
 class Latents(NamedTuple):
@@ -40,32 +40,25 @@ class Latents(NamedTuple):
 def encode_frame(space: Encoder, frame: pd.DataFrame, *, batch_size: int = 256) -> pd.DataFrame:
     """A table of sentences with the posterior of each appended: the table that latents.parquet holds.
 
-    Column `text` is needed, other columns are kept, codes of an earlier encoding are replaced. Sentences of similar
-    length are encoded together, which spares padding and leaves no trace in the order of the rows.
+    Column `text` is needed, other columns are kept, and codes of an earlier encoding are replaced.
     """
     if "text" not in frame:
         raise ValueError(f"The table has no column 'text' to encode: its columns are {', '.join(map(str, frame))}.")
     if not len(frame):
         raise ValueError("The table has no sentences to encode: it is empty.")
-    texts = frame["text"].astype(str).tolist()
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    means, logvars = [], []
-    for start in range(0, len(order), batch_size):
-        posterior = space.encode([texts[row] for row in order[start : start + batch_size]])
-        means.append(posterior.mean.numpy())
-        logvars.append(posterior.logvar.numpy())
-    back = np.argsort(order)
-    tables = [frame[[column for column in frame if not CODE_COLUMN.fullmatch(str(column))]].reset_index(drop=True)]
-    for name, parts in (("mu", means), ("logvar", logvars)):
-        values = np.concatenate(parts)[back].astype(np.float32)
-        tables.append(pd.DataFrame(values, columns=[f"{name}_{d}" for d in range(values.shape[1])]))
+    posterior = space.encode(frame["text"].tolist(), batch_size=batch_size)
+    kept = [column for column in frame if not CODE_COLUMN.fullmatch(str(column))]
+    tables = [frame[kept].reset_index(drop=True)]
+    for name, values in (("mu", posterior.mean.numpy()), ("logvar", posterior.logvar.numpy())):
+        columns = [f"{name}_{d}" for d in range(values.shape[1])]
+        tables.append(pd.DataFrame(values.astype(np.float32), columns=columns))
     return pd.concat(tables, axis=1)
 
 
-def write_latents(run: Run, frame: pd.DataFrame) -> None:
-    """Write the table of `encode_frame` as the run's latents.parquet, atomically."""
+def write_latents(run: Run, space: Encoder, frame: pd.DataFrame, *, batch_size: int = 256) -> None:
+    """Encode a table of sentences and write it as the run's latents.parquet, atomically."""
     buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
+    encode_frame(space, frame, batch_size=batch_size).to_parquet(buffer, index=False)
     write_bytes(run.latents_path, buffer.getvalue())
 
 
