@@ -1,0 +1,374 @@
+"""Training processes, with small real ones in the trainer's place."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from vae import jobs, recipes, runs
+from vae.runs import Run, Status
+
+CONFIG = recipes.get("plain-vae")
+CLAIM = "import sys, time; from vae import jobs; from vae.runs import Run; run = Run(sys.argv[1]); jobs.claim(run)\n"
+TRAIN = CLAIM + (
+    "run.update_status(state='running', step=120, message='')\n"
+    "while not run.stop_path.exists(): time.sleep(0.01)\n"
+    "run.update_status(state='stopped', message='Stopped at step 120.'); run.stop_path.unlink()\n"
+)
+"""A trainer of 120 steps that then waits to be asked to stop."""
+Stand = Callable[[str], None]
+
+
+@pytest.fixture(autouse=True)
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOTTLENECK_RUNS", str(tmp_path))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path / "one", CONFIG)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
+    """Put a piece of Python in the place of the training command; what is still running at the end is killed."""
+
+    def use(code: str) -> None:
+        monkeypatch.setattr(jobs, "_command", lambda run: [sys.executable, "-c", code, str(run.path)])
+
+    before = set(jobs._children)
+    yield use
+    for pid in set(jobs._children) - before:
+        child = jobs._children.pop(pid)
+        child.kill()
+        child.wait()
+
+
+def wait_for(run: Run, *states: str) -> Status:
+    """The status once it is one of the states."""
+    deadline = time.monotonic() + 10
+    while (status := run.status).state not in states:
+        assert time.monotonic() < deadline, f"still {status}; the log says {run.log_path.read_text(encoding='utf-8')}"
+        time.sleep(0.01)
+    return status
+
+
+def gone(pid: int) -> None:
+    """Wait until a process has ended; as a child of this one it may stay a zombie."""
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# ---------------------------------------------------------------------------------------------------- start to finish
+
+
+def test_launch_stop_and_resume(stand_in: Stand) -> None:
+    stand_in(TRAIN)
+    run = jobs.launch("first", CONFIG)
+    assert run == runs.find("first")
+    status = wait_for(run, "running")
+    assert status.pid is not None
+    assert status.process_started == pytest.approx(psutil.Process(status.pid).create_time(), abs=1)
+    assert jobs.reconcile(run) == run.status
+
+    assert jobs.stop(run).state == "stopping"
+    assert jobs.stop(run).state in ("stopping", "stopped")
+    assert wait_for(run, "stopped").message == "Stopped at step 120."
+    gone(status.pid)
+    assert jobs.reconcile(run).state == "stopped"
+    assert jobs.stop(run) == run.status
+
+    assert jobs.resume(run) == run
+    assert wait_for(run, "running").pid != status.pid
+    log = run.log_path.read_text(encoding="utf-8")
+    assert log.count(jobs.STARTED) == 2
+
+
+def test_the_command_trains_this_run_from_any_folder(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run.path.parent)
+    assert jobs._command(Run(run.name)) == [
+        sys.executable, "-m", "vae", "train", "--run", str(run.path), "--resume",
+    ]  # fmt: skip
+
+
+def test_the_process_finds_the_package_and_is_detached(
+    run: Run, stand_in: Stand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere" / "vae").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "vae" / "__init__.py").write_text("raise SystemExit('the wrong vae')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    stand_in(
+        CLAIM + "import os\n"
+        "print(repr(sys.stdin.read()), flush=True); print('ünd', file=sys.stderr)\n"
+        "if hasattr(os, 'getsid'): assert os.getsid(0) == os.getpid()\n"
+        "run.update_status(state='finished', message='')\n"
+    )
+    jobs.start(run)
+    wait_for(run, "finished")
+    assert "'the wrong vae'" not in run.log_path.read_text(encoding="utf-8")
+    child = jobs._children[run.status.pid or 0]
+    child.wait(10)
+    assert run.log_path.read_text(encoding="utf-8").split("\n")[1:] == ["''", "ünd", ""]
+
+
+def test_a_bad_or_taken_name_starts_nothing(stand_in: Stand, run: Run) -> None:
+    stand_in(TRAIN)
+    before = set(jobs._children)
+    for name in ("", "../x", "x" * 300, "con", run.name):
+        with pytest.raises(ValueError, match=r"cannot name a run|already holds something"):
+            jobs.launch(name, CONFIG)
+    assert set(jobs._children) == before
+    assert run.status.state == "queued"
+
+
+def test_a_command_that_cannot_be_started_leaves_the_run_failed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_command", lambda run: [str(run.path / "no-such-program")])
+    with pytest.raises(ValueError, match="could not be started"):
+        jobs.start(run)
+    assert run.status.state == "failed"
+    assert "could not be started" in run.status.message
+
+
+# -------------------------------------------------------------------------------------------------- who may do what
+
+
+def test_of_several_callers_at_once_one_starts_the_process(run: Run, stand_in: Stand) -> None:
+    stand_in(TRAIN)
+    before = set(jobs._children)
+
+    def start(_: int) -> bool:
+        try:
+            jobs.start(run)
+        except ValueError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(start, range(8))) == 1
+    assert len(set(jobs._children) - before) == 1
+    wait_for(run, "running")
+    with pytest.raises(ValueError, match="in training already"):
+        jobs.resume(run)
+
+
+def test_only_stopped_and_failed_runs_resume(run: Run, stand_in: Stand) -> None:
+    stand_in(TRAIN)
+    with pytest.raises(ValueError, match="queued and cannot be resumed: only stopped and failed runs can"):
+        jobs.resume(run)
+    run.write_status(Status(state="finished"))
+    for call in (jobs.start, jobs.resume, jobs.claim):
+        with pytest.raises(ValueError, match=r"finished and cannot be .* nothing left to train"):
+            call(run)
+    run.write_status(Status(state="failed", step=7))
+    jobs.resume(run)
+    assert wait_for(run, "running").step == 120
+
+
+def test_a_run_that_is_not_there(tmp_path: Path) -> None:
+    for call in (jobs.start, jobs.resume, jobs.stop, jobs.claim, jobs.reconcile):
+        with pytest.raises(ValueError, match="There is no run at"):
+            call(Run(tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_process_that_was_started_for_the_run_waits_for_its_pid_to_be_written(run: Run, stand_in: Stand) -> None:
+    """The child's first status comes after the starter's last: never is a later word overwritten by an earlier."""
+    stand_in(CLAIM + "run.update_status(state='finished')")
+    for _ in range(5):
+        jobs.start(run)
+        assert wait_for(run, "finished").state == "finished"
+        jobs._children[run.status.pid or 0].wait(10)
+        assert run.status.state == "finished"
+        run.write_status(Status())
+
+
+def test_claiming_by_hand(run: Run) -> None:
+    run.stop_path.touch()
+    assert jobs.claim(run) is False
+    assert not run.stop_path.exists()
+    assert (run.status.state, run.status.pid) == ("queued", os.getpid())
+    assert jobs.claim(run) is True
+    with pytest.raises(ValueError, match="in training already"):
+        jobs.start(run)
+
+
+def test_a_claim_keeps_the_wish_to_stop_that_came_after_the_start(run: Run) -> None:
+    for pid in (os.getpid(), os.getppid()):  # on Windows the starter may know the launcher's pid only
+        run.write_status(Status(pid=pid, process_started=psutil.Process(pid).create_time()))
+        assert jobs.stop(run).state == "stopping"
+        assert jobs.claim(run) is True
+        assert run.stop_path.exists()
+        assert jobs.reconcile(run).state == "stopping"
+
+
+def test_two_processes_cannot_train_one_run(run: Run, stand_in: Stand) -> None:
+    stand_in(TRAIN)
+    jobs.start(run)
+    pid = wait_for(run, "running").pid
+    with pytest.raises(ValueError, match=f"in training already .process {pid}."):
+        jobs.claim(run)
+    assert run.status.pid == pid
+
+
+# ------------------------------------------------------------------------------------------------- death and its truth
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL; TerminateProcess is tested as kill() below")
+def test_a_killed_process_leaves_a_failed_run_and_no_zombie(run: Run, stand_in: Stand) -> None:
+    stand_in(TRAIN)
+    jobs.start(run)
+    pid = wait_for(run, "running").pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    gone(pid)
+    status = jobs.reconcile(run)
+    assert status.state == "failed"
+    assert status.message == "The process ended without notice at step 120; resume starts from the beginning."
+    assert (status.pid, status.eta_s, status.step) == (None, None, 120)
+    assert run.status == status
+    assert not psutil.pid_exists(pid)
+    run.state_path.mkdir()
+    (run.state_path / "state.json").touch()
+    jobs.resume(run)
+    pid = wait_for(run, "running").pid or 0
+    jobs._children[pid].kill()
+    gone(pid)
+    assert jobs.reconcile(run).message.endswith("resume continues from the last saved state.")
+
+
+def test_a_zombie_of_another_parent_is_dead(run: Run, stand_in: Stand) -> None:
+    stand_in(TRAIN)
+    jobs.start(run)
+    pid = wait_for(run, "running").pid or 0
+    child = jobs._children.pop(pid)  # as if the module had been loaded anew
+    child.kill()
+    gone(pid)
+    assert jobs.reconcile(run).state == "failed"
+    child.wait()
+
+
+def test_a_process_asked_to_stop_that_dies_is_stopped(run: Run, stand_in: Stand) -> None:
+    stand_in(CLAIM + "run.update_status(state='running', step=3); time.sleep(60)")
+    jobs.start(run)
+    pid = wait_for(run, "running").pid or 0
+    assert jobs.stop(run).state == "stopping"
+    assert jobs.reconcile(run).state == "stopping"
+    jobs._children[pid].kill()
+    gone(pid)
+    status = jobs.reconcile(run)
+    assert (status.state, status.message) == ("stopped", "Stopped after step 3; resume starts from the beginning.")
+    assert not run.stop_path.exists()
+
+
+def test_a_pid_that_now_belongs_to_another_process(run: Run) -> None:
+    mine = psutil.Process().create_time()
+    run.write_status(Status(state="running", pid=os.getpid(), process_started=mine, step=5))
+    assert jobs.reconcile(run).state == "running"
+    run.write_status(Status(state="running", pid=os.getpid(), process_started=mine - 100, step=5))
+    assert jobs.reconcile(run).state == "failed"
+    assert run.status.state == "failed"
+
+
+def test_a_pid_of_nobody(run: Run) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    run.write_status(Status(state="running", pid=process.pid, process_started=time.time()))
+    assert jobs.reconcile(run).message.startswith("The process ended without notice before its first step;")
+    run.write_status(Status(state="running", pid=process.pid, process_started=time.time()))
+    assert jobs.stop(run).state == "failed"
+
+
+def test_a_queued_run_gets_time_for_its_process_to_appear(run: Run) -> None:
+    assert jobs.reconcile(run).state == "queued"
+    run.write_status(replace(run.status, heartbeat=time.time() - jobs.GRACE - 1))
+    status = jobs.reconcile(run)
+    assert (status.state, status.message) == ("failed", "The training process was never started; resume starts it.")
+
+
+def test_stopping_a_queued_run_that_has_no_process(run: Run, stand_in: Stand) -> None:
+    status = jobs.stop(run)
+    assert (status.state, run.status.state) == ("stopped", "stopped")
+    assert not run.stop_path.exists()
+    stand_in(TRAIN)
+    jobs.resume(run)
+    wait_for(run, "running")
+
+
+def test_reconciling_leaves_what_has_ended_alone(run: Run) -> None:
+    for state in ("stopped", "finished", "failed"):
+        status = Status(state=state, pid=1, process_started=1.0, message="as it was")  # type: ignore[arg-type]
+        run.write_status(status)
+        before = (run.path / "status.json").stat().st_mtime_ns
+        assert jobs.reconcile(run) == jobs.stop(run) == status
+        assert (run.path / "status.json").stat().st_mtime_ns == before
+
+
+def test_a_process_that_ends_in_good_order_while_somebody_looks(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status that was read first is old by the time that its process is found gone."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    old = Status(state="running", pid=process.pid, process_started=time.time(), step=9)
+    run.write_status(old)
+    lost = jobs._lost
+
+    def finish_first(status: Status) -> bool:
+        run.write_status(Status(state="finished", step=10))
+        return lost(status)
+
+    monkeypatch.setattr(jobs, "_lost", finish_first)
+    assert jobs.reconcile(run) == Status(state="finished", step=10)
+
+
+# ------------------------------------------------------------------------------------------------------- its last words
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        ("step 1\nRuntimeError: CUDA out of memory\n", "RuntimeError: CUDA out of memory"),
+        ("Killed\n", "Killed"),
+        ("OSError: [Errno 28] No space left on device\n  \n", "OSError: [Errno 28] No space left on device"),
+        (
+            'Fatal Python error: Segmentation fault\n  File "/x/errors.py", line 3\n',
+            "Fatal Python error: Segmentation fault",
+        ),
+        ("the default is fine\nstep 7\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_telling_line_of_the_log_is_quoted(run: Run, log: str, words: str) -> None:
+    run.log_path.write_text(f"ValueError: of an earlier process\n{jobs.STARTED}now\n{log}", encoding="utf-8")
+    run.write_status(Status(state="running", pid=os.getpid(), process_started=1.0, step=2))
+    message = jobs.reconcile(run).message
+    assert message.endswith(f"Its last words: {words}" if words else "from the beginning.")
+
+
+def test_a_child_that_cannot_even_begin_says_why(run: Run, stand_in: Stand) -> None:
+    stand_in("raise ModuleNotFoundError(\"No module named 'torch'\")")
+    jobs.start(run)
+    jobs._children[run.status.pid or 0].wait(10)
+    status = jobs.reconcile(run)
+    assert status.state == "failed"
+    assert status.message.endswith("Its last words: ModuleNotFoundError: No module named 'torch'")
+
+
+def test_a_long_log_of_strange_bytes(run: Run) -> None:
+    run.log_path.write_bytes(b"\xff" * 100_000 + b"\nMemoryError " + b"x" * 1000 + b"\n")
+    run.write_status(Status(state="running", pid=os.getpid(), process_started=1.0))
+    assert len(jobs.reconcile(run).message) < 500
+
+
+def test_torch_is_not_loaded() -> None:
+    code = "import sys, vae.jobs; assert not {'torch', 'pandas', 'transformers', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
