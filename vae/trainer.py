@@ -116,7 +116,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
 
         # What the other pages need
         if isinstance(module, TextVAE) and accelerator.is_main_process:
-            latents.write_latents(run, latents.encode_frame(Space(module, tokenizer), corpus.test))
+            latents.write_latents(run, Space(module, tokenizer), corpus.test)
             projection.project(run, "pca")
     return run.status
 
