@@ -62,8 +62,8 @@ def mutual_information(
     and the lower can pass the upper by at most 1 / (N - 1).
 
     Every pair of sentences counts, in blocks of `block` x N densities in double precision on the CPU; the quadratic
-    form is a matrix product, so no (N, N, latent) tensor arises. `ValueError` for fewer than two sentences or for
-    values that are not finite.
+    form is a matrix product, so no (N, N, latent) tensor arises. Its rounding stays under a hundredth of a nat while
+    |mu|^2 / variance is below 1e13. `ValueError` for fewer than two sentences or values that are not finite.
     """
     n = len(mean)
     if n < 2:

@@ -1,0 +1,227 @@
+"""Every figure against an exact answer or an independent computation."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+
+from vae import metrics
+from vae.posterior import DiagonalGaussian, log_prior
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def posteriors(n: int, latent: int, spread: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Random posteriors and one sample of each."""
+    g = generator(seed)
+    q = DiagonalGaussian(spread * torch.randn(n, latent, generator=g), torch.randn(n, latent, generator=g) - 1)
+    return q.mean, q.logvar, q.rsample(g)
+
+
+def log_densities(mean: torch.Tensor, logvar: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    """log q(z_i|x_j) for every pair, by the library and the long way."""
+    q = Independent(Normal(mean.double(), (0.5 * logvar.double()).exp()), 1)
+    return torch.stack([q.log_prob(row) for row in z.double()])
+
+
+class TestMutualInformation:
+    def test_a_collapsed_posterior_carries_nothing(self) -> None:
+        mean, logvar = torch.full((300, 4), 0.3), torch.full((300, 4), -0.2)
+        z = DiagonalGaussian(mean, logvar).rsample(generator())
+        mi = metrics.mutual_information(mean, logvar, z)
+        assert mi.lower_nats == pytest.approx(0, abs=1e-9)
+        assert mi.upper_nats == pytest.approx(0, abs=1e-9)
+        assert not mi.saturated
+
+    @pytest.mark.parametrize("logvar", [-2.0, -30.0])
+    def test_far_apart_posteriors_reach_the_ceiling(self, logvar: float) -> None:
+        mean = 100 * torch.arange(50.0)[:, None].expand(50, 3)
+        variances = torch.full((50, 3), logvar)
+        mi = metrics.mutual_information(mean, variances, DiagonalGaussian(mean, variances).rsample(generator()))
+        assert mi.lower_nats == pytest.approx(math.log(50), abs=1e-9)
+        assert mi.ceiling_nats == math.log(50)
+        assert mi.upper_nats > mi.lower_nats
+        assert mi.saturated
+
+    @pytest.mark.parametrize("logvar", [-2.0, -20.0])
+    def test_sentences_that_share_a_code_count_once(self, logvar: float) -> None:
+        """Ten groups of equal codes: ln 10, for wide posteriors and for narrow ones."""
+        mean = (30 * torch.arange(10.0).repeat(20))[:, None].expand(200, 2)
+        mi = metrics.mutual_information(mean, torch.full((200, 2), logvar), mean)
+        assert mi.lower_nats == pytest.approx(math.log(10), abs=1e-3)
+
+    @pytest.mark.parametrize("dimensions", [1, 3])
+    def test_a_linear_gaussian_encoder_lies_between_the_bounds(self, dimensions: int) -> None:
+        a, s, n = 0.9, 0.6, 4000
+        g = generator(1)
+        mean = a * torch.randn(n, dimensions, generator=g)
+        logvar = torch.full_like(mean, 2 * math.log(s))
+        mi = metrics.mutual_information(mean, logvar, DiagonalGaussian(mean, logvar).rsample(g))
+        truth = dimensions * 0.5 * math.log(1 + a**2 / s**2)
+        noise = 4 * math.sqrt(dimensions / n)
+        assert mi.lower_nats - noise <= truth <= mi.upper_nats + noise
+        assert mi.lower_nats == pytest.approx(truth, abs=0.1)
+
+    def test_equals_the_definition_pair_by_pair(self) -> None:
+        mean, logvar, z = posteriors(40, 5, spread=1.5)
+        pairs = log_densities(mean, logvar, z)
+        own = pairs.diagonal()
+        others = pairs.masked_fill(torch.eye(40, dtype=torch.bool), -torch.inf)
+        mi = metrics.mutual_information(mean, logvar, z)
+        assert mi.lower_nats == pytest.approx(float((own - pairs.logsumexp(1)).mean()) + math.log(40), abs=1e-9)
+        assert mi.upper_nats == pytest.approx(float((own - others.logsumexp(1)).mean()) + math.log(39), abs=1e-9)
+
+    @settings(max_examples=40, deadline=None)
+    @given(
+        n=st.integers(2, 40),
+        latent=st.integers(1, 6),
+        spread=st.floats(0, 20),
+        block=st.integers(1, 50),
+        seed=st.integers(0, 2**20),
+    )
+    def test_order_and_blocks_do_not_matter_and_the_bounds_are_in_order(
+        self, n: int, latent: int, spread: float, block: int, seed: int
+    ) -> None:
+        mean, logvar, z = posteriors(n, latent, spread, seed)
+        whole = metrics.mutual_information(mean, logvar, z)
+        order = torch.randperm(n, generator=generator(seed))
+        again = metrics.mutual_information(mean[order], logvar[order], z[order], block=block)
+        assert again.lower_nats == pytest.approx(whole.lower_nats, abs=1e-8)
+        assert again.upper_nats == pytest.approx(whole.upper_nats, rel=1e-9, abs=1e-8)
+        assert whole.lower_nats <= whole.upper_nats + 1 / (n - 1) + 1e-9
+        assert whole.lower_nats <= whole.ceiling_nats + 1e-9
+
+    def test_codes_far_from_the_origin_lose_no_digits(self) -> None:
+        mean, logvar, z = (tensor.double() for tensor in posteriors(60, 4, spread=1.0))
+        here, there = (metrics.mutual_information(mean + shift, logvar, z + shift) for shift in (0.0, 1e6))
+        assert there.lower_nats == pytest.approx(here.lower_nats, abs=1e-6)
+
+    def test_batches_of_256_cannot_show_what_all_sentences_show(self) -> None:
+        """Averaging MI over batches, as the released code of Park & Lee does, saturates at ln 256 = 5.55 nats."""
+        mean, logvar, z = posteriors(2048, 8, spread=20.0)
+        whole = metrics.mutual_information(mean, logvar, z)
+        parts = [
+            metrics.mutual_information(*(tensor[i : i + 256] for tensor in (mean, logvar, z)))
+            for i in range(0, 2048, 256)
+        ]
+        in_batches = sum(part.lower_nats for part in parts) / len(parts)
+        assert in_batches <= math.log(256) + 1e-9
+        assert all(part.saturated for part in parts)
+        assert whole.lower_nats > math.log(256) + 1
+        assert whole.lower_nats <= math.log(2048) + 1e-9
+
+    def test_needs_two_finite_sentences(self) -> None:
+        one = torch.zeros(1, 2)
+        with pytest.raises(ValueError, match="at least 2 sentences"):
+            metrics.mutual_information(one, one, one)
+        two = torch.zeros(2, 2)
+        with pytest.raises(ValueError, match="finite"):
+            metrics.mutual_information(two, two, two / 0)
+
+
+class TestKL:
+    @settings(max_examples=50, deadline=None)
+    @given(mean=st.floats(-20, 20), logvar=st.floats(-12, 6))
+    def test_equals_the_library_and_is_never_negative(self, mean: float, logvar: float) -> None:
+        q = DiagonalGaussian(*torch.tensor([[[mean]], [[logvar]]], dtype=torch.float64))
+        library = kl_divergence(Normal(q.mean, (0.5 * q.logvar).exp()), Normal(0.0, 1.0))
+        assert float(q.kl_per_dim()) == pytest.approx(float(library), rel=1e-9, abs=1e-12)
+        assert float(q.kl_per_dim()) >= 0
+
+
+def test_active_units_are_counted_by_the_variance_of_the_means() -> None:
+    deviations = torch.tensor([0.0, 0.5, 0.05, 0.2, 2.0])
+    means = 7 + deviations * torch.randn(5000, 5, generator=generator())
+    units = metrics.active_units(means)
+    assert units.count == 3
+    torch.testing.assert_close(units.variances, means.double().var(0).sort(descending=True).values)
+    assert metrics.active_units(means, threshold=1.0).count == 1
+    with pytest.raises(ValueError, match="at least 2 sentences"):
+        metrics.active_units(means[:1])
+
+
+class TestPerplexity:
+    def test_a_uniform_decoder_has_the_size_of_its_vocabulary(self) -> None:
+        vocabulary, tokens = 4000, 137
+        assert metrics.ppl_token(tokens * math.log(vocabulary), tokens) == pytest.approx(vocabulary)
+
+    @pytest.mark.parametrize(("text", "count"), [("", 1), ("a dog runs .", 5), ("  two\twords\n", 3)])
+    def test_words_are_split_by_whitespace_and_the_end_counts(self, text: str, count: int) -> None:
+        assert metrics.word_count(text) == count
+
+    def test_divides_sums_once(self) -> None:
+        assert metrics.ppl_word(10.0, 5) == pytest.approx(math.exp(2))
+
+    def test_has_no_ceiling_and_needs_a_count(self) -> None:
+        assert metrics.ppl_word(1e6, 1) == math.inf
+        with pytest.raises(ValueError, match="at least one of the words"):
+            metrics.ppl_word(1.0, 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(2, 200), seed=st.integers(0, 2**20))
+def test_other_sentences_are_all_others_in_one_cycle(n: int, seed: int) -> None:
+    other = metrics.other_sentences(n, generator(seed))
+    walk, at = [], 0
+    for _ in range(n):
+        walk.append(at)
+        at = int(other[at])
+    assert at == 0
+    assert sorted(walk) == list(range(n))
+    assert torch.equal(other, metrics.other_sentences(n, generator(seed)))
+
+
+def test_one_sentence_has_no_other() -> None:
+    with pytest.raises(ValueError, match="at least 2"):
+        metrics.other_sentences(1)
+
+
+class TestImportanceWeightedNLL:
+    """A linear VAE, p(x|z) = N(W z, s^2 I): its marginal is N(0, W W' + s^2 I) and its posterior is Gaussian."""
+
+    s = 0.7
+    loading = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, -1.2]], dtype=torch.float64)
+
+    def estimate(self, x: torch.Tensor, q: DiagonalGaussian, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        g = generator(k)
+        px, pz, qz = [], [], []
+        for _ in range(k):
+            z = q.rsample(g)
+            px.append(Independent(Normal(z @ self.loading.T, self.s), 1).log_prob(x))
+            pz.append(log_prior(z))
+            qz.append(q.log_prob(z))
+        return metrics.importance_weighted_nll(*(torch.stack(terms, dim=1) for terms in (px, pz, qz)))
+
+    def sentences(self) -> tuple[torch.Tensor, float]:
+        covariance = self.loading @ self.loading.T + self.s**2 * torch.eye(3, dtype=torch.float64)
+        marginal = MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance)
+        x = torch.randn(2000, 3, generator=generator(), dtype=torch.float64) @ torch.linalg.cholesky(covariance).T
+        return x, float(-marginal.log_prob(x).mean())
+
+    def test_falls_to_the_marginal_likelihood_as_samples_are_added(self) -> None:
+        x, truth = self.sentences()
+        prior = DiagonalGaussian(torch.zeros(2000, 2, dtype=torch.float64), torch.zeros(2000, 2, dtype=torch.float64))
+        found = {k: self.estimate(x, prior, k) for k in (1, 4, 16, 400)}
+        nll = {k: float(estimate[0].mean()) for k, estimate in found.items()}
+        assert nll[1] > nll[4] > nll[16] > nll[400] > truth - 0.01
+        assert nll[400] == pytest.approx(truth, abs=0.02)
+        for k, (_, ess) in found.items():
+            assert bool((ess >= 1 - 1e-9).all() and (ess <= k + 1e-9).all())
+
+    def test_the_true_posterior_needs_one_sample_and_wastes_none(self) -> None:
+        x, _ = self.sentences()
+        self.loading = self.loading[:, :1] @ torch.tensor([[1.0, 0.0]], dtype=torch.float64)  # its posterior: diagonal
+        precision = torch.eye(2, dtype=torch.float64) + self.loading.T @ self.loading / self.s**2
+        mean = x @ self.loading @ torch.linalg.inv(precision) / self.s**2
+        q = DiagonalGaussian(mean, -precision.diagonal().log().expand(2000, 2))
+        covariance = self.loading @ self.loading.T + self.s**2 * torch.eye(3, dtype=torch.float64)
+        truth = -MultivariateNormal(torch.zeros(3, dtype=torch.float64), covariance).log_prob(x)
+        for k in (1, 5):
+            nll, ess = self.estimate(x, q, k)
+            torch.testing.assert_close(nll, truth)
+            torch.testing.assert_close(ess, torch.full_like(ess, k))
