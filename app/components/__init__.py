@@ -1,0 +1,1 @@
+"""Pieces of the interface that more than one page uses."""

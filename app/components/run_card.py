@@ -1,0 +1,87 @@
+"""A run in brief: its colour, name and state, the verdict in words, and the ways on."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import backend, state
+from app.components.sentences import escape
+from app.glossary import METRICS, STATES, duration
+
+VERDICTS = {
+    "healthy": ("green", "favorite"),
+    "weak": ("orange", "trending_down"),
+    "collapsed": ("red", "compress"),
+    "disconnected": ("red", "link_off"),
+    "autoencoder": ("orange", "open_in_full"),
+    "unknown": ("gray", "help"),
+}
+"""Each verdict's colour of the theme and icon."""
+
+
+def dot(name: str, colour: str) -> str:
+    """A run's name behind a dot of its colour, as Markdown."""
+    return f':color[●]{{foreground="{colour}"}} **{escape(name)}**'
+
+
+def badge(entry: backend.Entry) -> str:
+    """The run's state as a badge, as Markdown."""
+    words, colour, icon = STATES[entry.state]
+    return f":{colour}-badge[:material/{icon}: {words}]"
+
+
+def verdict_badge(name: str) -> str:
+    """The verdict's name as a badge, as Markdown."""
+    colour, icon = VERDICTS[name]
+    return f":{colour}-badge[:material/{icon}: {name}]"
+
+
+def progress(entry: backend.Entry) -> None:
+    """How far an active run is, and how long it will take."""
+    status = entry.status
+    share = status.step / status.total_steps if status.total_steps else 0.0
+    words = f"step {status.step:,} of {status.total_steps:,}" if status.total_steps else "getting ready"
+    if status.eta_s is not None:
+        words += f" · about {duration(status.eta_s)} left"
+    st.progress(min(1.0, max(0.0, share)), text=words)
+
+
+def run_card(entry: backend.Entry, colour: str) -> None:
+    """The card, in the surrounding container."""
+    with st.container(border=True, height="stretch", gap="small"):
+        verdict = None if entry.problem else backend.verdict(entry.name)
+        badges = badge(entry)
+        if verdict and verdict.name != "unknown":
+            badges += " " + verdict_badge(verdict.name)
+        st.markdown(f"{dot(entry.name, colour)}  \n{badges}")
+        if entry.problem:
+            st.caption(escape(entry.problem))
+            return
+        if entry.active:
+            progress(entry)
+        elif verdict and verdict.name != "unknown":
+            st.markdown(escape(verdict.headline))
+        elif entry.status.message:
+            st.markdown(escape(entry.status.message))
+        st.caption(_facts(entry))
+        st.space("stretch")
+        _ways_on(entry)
+
+
+def _facts(entry: backend.Entry) -> str:
+    figures = backend.figures(entry.name)
+    parts = [f"recipe {escape(entry.recipe)}", f"z of {entry.latent_size}"]
+    for name in ("kl_nats", "delta_nll_nats"):
+        if name in figures:
+            metric = METRICS[name]
+            parts.append(f"{metric.symbol} {metric.show(figures[name])} {metric.unit}")
+    return " · ".join(parts)
+
+
+def _ways_on(entry: backend.Entry) -> None:
+    query = {state.RUN: entry.name}
+    with st.container(horizontal=True, gap="small"):
+        st.page_link("app/pages/runs.py", label="Curves", query_params=query)
+        if entry.has_model:
+            st.page_link("app/pages/map.py", label="Map", query_params=query)
+            st.page_link("app/pages/interpolate.py", label="Interpolate", query_params=query)

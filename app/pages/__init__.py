@@ -1,0 +1,1 @@
+"""One short script a page. Pages never import each other."""

@@ -1,0 +1,46 @@
+"""Home: what this is, three doors, and the runs there are."""
+
+import streamlit as st
+
+from app import backend, palette
+from app.components.run_card import run_card
+
+st.title("Walk through the space between sentences")
+st.markdown(
+    "A text VAE squeezes every sentence through a narrow code, *z*, and writes it again from there. "
+    "Bottleneck turns a T5 into one, watches whether its decoder still listens to *z*, "
+    "and lets you steer through the space of codes and read what is written there.",
+    width=820,
+)
+
+DOORS = (
+    ("Explore", "map", "Look at the map of a trained model, choose two points, and read the sentences between them."),
+    ("Train", "train", "Turn a T5 into a text VAE, on captions or on your own text. Minutes on a laptop, no GPU."),
+    ("Learn", "learn", "Two models read the same random codes. One of them has collapsed: can you tell which?"),
+)
+with st.grid(3, min_column_width=260):
+    for name, page, words in DOORS:
+        with st.container(border=True, height="stretch"):
+            st.subheader(name, anchor=False)
+            st.markdown(words)
+            st.space("stretch")
+            st.page_link(f"app/pages/{page}.py", label=f"**{name}**", icon=":material/arrow_forward:")
+
+
+def cards(training: bool) -> None:
+    """The runs as cards; redrawn every few seconds while one of them trains."""
+    entries = backend.entries()
+    if training != any(entry.active for entry in entries):
+        st.rerun()
+    if not entries:
+        st.markdown("There are no runs yet. Train the first one: the recipe *two-phase* is a good beginning.")
+        return
+    colours = backend.colours()
+    with st.grid(3, min_column_width=300):
+        for entry in entries:
+            run_card(entry, colours.get(entry.name, palette.QUIET))
+
+
+st.header("Runs", anchor=False)
+training = any(entry.active for entry in backend.entries())
+st.fragment(cards, run_every=3 if training else None)(training)

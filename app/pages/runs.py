@@ -1,0 +1,128 @@
+"""Runs: watch them train, compare them, and stop, resume, rename or delete them."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app import backend, state
+from app.components import config_form
+from app.components.run_picker import run_picker
+from app.components.sentences import escape
+from app.components.training_monitor import EVERY, monitor
+
+
+def attempt(action: Callable[[], str | None]) -> None:
+    """Do something to a run and say in one sentence how it went."""
+    try:
+        said = action()
+    except ValueError as error:
+        said = str(error)
+    if said:
+        state.say(escape(said))
+
+
+def stop(name: str) -> str:
+    """Ask a run to stop."""
+    backend.stop(name)
+    return f"{name} saves what it has and stops."
+
+
+def resume(name: str) -> str:
+    """Go on with a run."""
+    backend.resume(name)
+    return f"{name} goes on where it stopped."
+
+
+def rename(name: str) -> str:
+    """Give a run the name in the form."""
+    new = backend.rename(name, st.session_state[state.RUNS_NAME])
+    st.session_state[state.RUN] = new
+    return f"{name} is now called {new}."
+
+
+def delete(name: str) -> str:
+    """Delete a run and show another one."""
+    backend.delete(name)
+    st.session_state[state.RUN] = None
+    return f"{name} has been deleted."
+
+
+def open_model() -> None:
+    """Open the model folder or Hub id in the form."""
+    source = backend.check_source(st.session_state[state.RUNS_SOURCE])
+    state.say(f"{escape(state.open_model(source))} can now be chosen on the pages Map and Interpolate.")
+
+
+def actions(entry: backend.Entry) -> None:
+    """What can be done with a run in its state."""
+    name = entry.name
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if entry.state in ("queued", "running"):
+            st.button("Stop", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(name),))
+        if entry.state in ("stopped", "failed"):
+            st.button(
+                "Resume", icon=":material/play_arrow:", type="primary", on_click=attempt, args=(lambda: resume(name),)
+            )
+        if entry.has_model:
+            query = {state.RUN: name}
+            st.page_link("app/pages/map.py", label="Open its map", icon=":material/scatter_plot:", query_params=query)
+            st.page_link(
+                "app/pages/interpolate.py", label="Interpolate", icon=":material/linear_scale:", query_params=query
+            )
+        st.button("Train again with these settings", icon=":material/content_copy:", on_click=reuse, args=(name,))
+        if not entry.bundled and not entry.active:
+            with st.popover("Rename", icon=":material/edit:"), st.form("runs_rename", border=False):
+                st.text_input("New name", value=name, key=state.RUNS_NAME)
+                st.form_submit_button("Rename", on_click=attempt, args=(lambda: rename(name),))
+            with st.popover("Delete", icon=":material/delete:"):
+                st.markdown(f"Delete **{escape(name)}** with its curves, weights and codes? Nothing brings them back.")
+                st.button("Delete for good", type="primary", on_click=attempt, args=(lambda: delete(name),))
+
+
+def reuse(name: str) -> None:
+    """Take the settings of a run over into the form of the page Train."""
+    settings = backend.config(name)
+    if settings.recipe in backend.recipe_names():
+        st.session_state[state.TRAIN_RECIPE] = settings.recipe
+    config_form.fill(settings)
+    st.switch_page("app/pages/train.py")
+
+
+def opener() -> None:
+    """The form that opens a model from elsewhere."""
+    with st.popover("Open another model", icon=":material/folder_open:"), st.form("runs_open", border=False):
+        st.text_input("Model folder or Hub id", key=state.RUNS_SOURCE, placeholder="name/model or /folder/of/a/model")
+        st.form_submit_button("Open", on_click=attempt, args=(open_model,))
+        for handle, source in state.opened().items():
+            st.caption(f"{escape(handle)}: {escape(source)}")
+
+
+st.title("Runs", anchor=False)
+entries = {entry.name: entry for entry in backend.entries()}
+if not entries:
+    st.markdown("There are no runs yet. Train the first one, or open a model from elsewhere.")
+    with st.container(horizontal=True):
+        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        opener()
+    st.stop()
+
+training = [name for name, entry in entries.items() if entry.active]
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    name = run_picker(list(entries), default=training[0] if training else None)
+    sound = [other for other, entry in entries.items() if not entry.problem and other != name]
+    compared = st.multiselect(
+        "Compare with",
+        sound,
+        key=state.RUNS_COMPARE,
+        bind="query-params",
+        max_selections=7,
+        placeholder="other runs",
+    )
+    opener()
+
+entry = entries[name]
+if entry.problem:
+    st.error(escape(entry.problem), icon=":material/error:")
+    st.stop()
+actions(entry)
+st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active)

@@ -1,0 +1,38 @@
+"""Colours of runs: few, told apart by colour-blind readers, and legible on light and dark ground.
+
+A run keeps its colour on every page and from day to day; which run has which is kept by the backend.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+PALETTE: tuple[str, ...] = (
+    "#2F7FC1",  # blue
+    "#DE8A00",  # orange
+    "#12936A",  # green
+    "#D2502B",  # vermilion
+    "#A864B8",  # purple
+    "#8A8D91",  # grey
+    "#B03A6F",  # plum
+    "#6E7F2A",  # olive
+)
+
+QUIET = "rgba(128, 132, 138, 0.55)"
+"""Ceilings, boundaries and whatever else should be seen second, on either ground."""
+
+
+def allot(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
+    """The palette's index of every name: what it had before, else the least used one. Names that are gone are dropped.
+
+    A colour is given out again only when every other is in use at least as often.
+    """
+    wanted = list(names)
+    allotted = {name: kept[name] for name in wanted if kept.get(name) in range(len(PALETTE))}
+    used = Counter(allotted.values())
+    for name in wanted:
+        if name not in allotted:
+            allotted[name] = min(range(len(PALETTE)), key=lambda index: (used[index], index))
+            used[allotted[name]] += 1
+    return allotted

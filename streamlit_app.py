@@ -1,0 +1,65 @@
+"""The frame around every page: title, navigation, and one place where a problem that has a name is said in a sentence.
+
+streamlit run streamlit_app.py
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import state
+
+HERE = Path(__file__).resolve().parent
+
+st.set_page_config(page_title="Bottleneck", page_icon=str(HERE / "assets" / "mark.svg"), layout="wide")
+st.logo(str(HERE / "assets" / "logo.svg"), size="large")
+
+page = st.navigation(
+    [
+        st.Page(
+            "app/pages/home.py",
+            title="Home",
+            icon=":material/home:",
+            default=True,
+            help="What this is, the runs there are, and where to begin.",
+        ),
+        st.Page(
+            "app/pages/train.py",
+            title="Train",
+            icon=":material/model_training:",
+            help="Choose a recipe, a text and a T5, and start a run.",
+        ),
+        st.Page(
+            "app/pages/runs.py",
+            title="Runs",
+            icon=":material/monitoring:",
+            help="Watch runs train, compare their curves, stop, resume, rename or delete them.",
+        ),
+        st.Page(
+            "app/pages/map.py",
+            title="Map",
+            icon=":material/scatter_plot:",
+            help="The codes of a corpus in the plane: hover to read, choose points to walk between them.",
+        ),
+        st.Page(
+            "app/pages/interpolate.py",
+            title="Interpolate",
+            icon=":material/linear_scale:",
+            help="Walk from one code to another and read the sentences on the way.",
+        ),
+        st.Page(
+            "app/pages/learn.py",
+            title="Learn",
+            icon=":material/school:",
+            help="A first lesson: two models, the same random codes, and the question which one has collapsed.",
+        ),
+    ],
+    position="top",
+)
+
+if message := state.said():
+    st.toast(message)
+try:
+    page.run()
+except ValueError as error:
+    st.error(str(error), icon=":material/error:")
