@@ -73,6 +73,12 @@ def fresh_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     )
 
 
+def marker_ids(tokenizer: Any) -> list[int]:
+    """The ids of `MARKERS`, as far as a vocabulary has them."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[marker] for marker in MARKERS if marker in vocabulary]
+
+
 def fresh_t5(settings: Pretrain, vocabulary: int) -> Any:
     """A T5 of the configured shape with the library's random weights; the token ids are those of `fresh_tokenizer`."""
     return T5ForConditionalGeneration(

@@ -233,7 +233,7 @@ class Recorder:
     @torch.inference_mode()
     def _denoising(self, t5: Any) -> float:
         tokens, total, count = self.watched.tokens, 0.0, 0
-        markers = torch.tensor(self.watched.tokenizer.convert_tokens_to_ids(base.MARKERS), device=t5.device)
+        markers = torch.tensor(base.marker_ids(self.watched.tokenizer), device=t5.device)
         settings = self.config.pretrain
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.train.seed)

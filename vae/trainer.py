@@ -54,7 +54,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         tokenizer, module = _start(run, config, corpus, saved)
         tokens = batching.tokenize(tokenizer, corpus.train["text"].tolist(), config.data.max_tokens)
         stages = [stage for stage in plan(config, len(tokens)) if stage.phase <= last_phase]
-        markers = torch.tensor(tokenizer.convert_tokens_to_ids(base.MARKERS), device=accelerator.device)
+        markers = torch.tensor(base.marker_ids(tokenizer), device=accelerator.device)
         done = saved[0].step if saved else 0
         window: dict[str, float] = defaultdict(float, saved[0].window if saved else {})
         _forget_after(run, saved[0] if saved else None)
@@ -74,7 +74,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
             )
             if saved and saved[0].phase == stage.phase:
                 checkpoints.load_moments(module, optimizer, saved[2])
-            model, stepper = accelerator.prepare(module, optimizer)
+            model, stepper = accelerator.prepare(module.train(), optimizer)
             if done == stage.first and (stage is stages[0] or stage.phase == 1):
                 job.report(stage, done, module)
 
