@@ -1,0 +1,35 @@
+"""`python -m vae bundle RUN`: make a finished run small and complete, to ship it with Bottleneck or to share it.
+
+Weights go to 16 bits, a few snapshots stay, what only resuming needs goes, and both maps are there. A run that has
+been bundled lists, opens, decodes and evaluates like any other; it can no longer be resumed.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from vae import checkpoints, projection, runs
+from vae.model import TextVAE
+from vae.runs import Run
+
+SNAPSHOTS = 3
+"""Snapshots that stay, evenly chosen, the first among them."""
+
+
+def bundle(run: Run) -> None:
+    """Turn a finished run into a bundled one, in place. A run that is not finished is a `ValueError`."""
+    status = run.status
+    if status.state != "finished":
+        raise ValueError(f"{run.name} is {status.state}: only a finished run can be bundled.")
+    model: TextVAE = TextVAE.from_pretrained(run.model_path)
+    checkpoints.save_model(model, run.model_path, half=True)
+    kept = list(run.snapshots().values())
+    chosen = {kept[i * len(kept) // min(SNAPSHOTS, len(kept))] for i in range(min(SNAPSHOTS, len(kept)))}
+    for folder in kept:
+        if folder not in chosen:
+            shutil.rmtree(folder)
+    for method in projection.METHODS:
+        projection.project(run, method)
+    shutil.rmtree(run.state_path, ignore_errors=True)
+    run.write_status(runs.Status(**{**vars(status), "pid": None, "process_started": None}))
+    runs.write_json(run.path / "env.json", run.env | {"bundled": True})
