@@ -60,12 +60,13 @@ class Corpus:
     @classmethod
     def open(cls, directory: Path) -> Corpus:
         """The corpus that `save` wrote; ValueError if it is not there, not complete or damaged."""
+        for name in ("corpus.json", *(f"{split}.parquet" for split in SPLITS)):
+            if not (directory / name).is_file():
+                raise ValueError(f"No corpus in {directory}: {name} is missing.")
         try:
             about = json.loads((directory / "corpus.json").read_text(encoding="utf-8"))
-            frames = {split: pd.read_parquet(directory / f"{split}.parquet") for split in SPLITS}
+            frames = {split: pd.read_parquet(directory / f"{split}.parquet", partitioning=None) for split in SPLITS}
             return cls(name=about["name"], note=about["note"], **frames)
-        except FileNotFoundError as error:
-            raise ValueError(f"No corpus in {directory}: {Path(error.filename).name} is missing.") from error
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ValueError(f"The corpus in {directory} is damaged ({error}): load and save it again.") from error
 

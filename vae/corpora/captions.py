@@ -460,7 +460,7 @@ GARMENTS = (
     _wear("jacket", "{a|} [colour] jacket{|s}", "people", COLD_OR_WET + " winter"),
     _wear("coat", "{a|} [colour] coat{|s}", "people", COLD_OR_WET),
     _wear("sweater", "{a|} [colour] sweater{|s}", "people baby", COOL),
-    _wear("shirt", "{a|} [colour] shirt{|s}", "people", WARM),
+    _wear("t-shirt", "{a|} [colour] t-shirt{|s}", "people", WARM),
     _wear("shorts", "[colour] shorts", "people", "mild sun beach"),
     _wear("dress", "{a|} [colour] dress{|es}", "woman girl", WARM),
     _wear("suit", "{a|} [colour] suit{|s}", "man woman", WARM, doing=SMART),

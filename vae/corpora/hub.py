@@ -7,7 +7,7 @@
 
     column    the sentences (`text` if it is there, else `sentence`, else the only column of text); named again and
               again, all these columns are stacked, and a label `column` says which one a sentence comes from
-    label     a label column, as often as wanted (else those that look like labels, see `splits.py`)
+    label     a label column, as often as wanted; `label=` is none (else those that look like labels, see `splits.py`)
     split     read this split alone, and cut valid and test off it
     revision  a branch, tag or commit
 
@@ -106,7 +106,7 @@ def parse(where: str) -> Source:
         revision=options.get("revision", [source.revision])[-1],
         split=options.get("split", [source.split])[-1],
         columns=tuple(options.get("column", source.columns)),
-        labels=tuple(options["label"]) if "label" in options else source.labels,
+        labels=tuple(filter(None, options["label"])) if "label" in options else source.labels,
     )
 
 
