@@ -70,14 +70,12 @@ def read_latents(run: Run) -> Latents:
     damaged = f"{path} is damaged: delete it and encode the sentences again."
     try:
         frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        size = sum(bool(re.fullmatch(r"mu_\d+", str(column))) for column in frame)
+        mu, logvar = [f"mu_{d}" for d in range(size)], [f"logvar_{d}" for d in range(size)]
+        means, logvars = frame[mu].to_numpy(np.float32), frame[logvar].to_numpy(np.float32)
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(damaged) from error
-    size = sum(str(column).startswith("mu_") for column in frame)
-    mu, logvar = [f"mu_{d}" for d in range(size)], [f"logvar_{d}" for d in range(size)]
-    if not (size and len(frame) and {"text", *mu, *logvar} <= set(frame)):
-        raise ValueError(damaged)
-    means, logvars = frame[mu].to_numpy(np.float32), frame[logvar].to_numpy(np.float32)
-    if not (np.isfinite(means).all() and np.isfinite(logvars).all()):
+    if not (means.size and "text" in frame and np.isfinite(means).all() and np.isfinite(logvars).all()):
         raise ValueError(damaged)
     return Latents(frame.drop(columns=[*mu, *logvar]), means, logvars)
 

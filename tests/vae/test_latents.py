@@ -1,0 +1,127 @@
+"""The codes of a corpus, written, read back and searched."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vae import explore
+from vae.config import Config, Phase
+from vae.latents import encode_frame, nearest, read_latents, write_latents
+from vae.posterior import DiagonalGaussian
+from vae.runs import Run
+
+
+class LengthSpace:
+    """Encodes a text by its length, so that a code can be told from its text."""
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 256) -> DiagonalGaussian:
+        lengths = torch.tensor([float(len(text)) for text in texts])[:, None]
+        return DiagonalGaussian(lengths * torch.tensor([1.0, 0.1, -1.0]), -lengths.expand(-1, 3))
+
+
+FRAME = pd.DataFrame({"text": ["bb", "", "dddd ظ 🙂"], "colour": ["red", "blue", "none"]}, index=[7, 7, 9])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path / "run", Config(phase2=Phase(epochs=1)))
+
+
+def test_codes_stand_beside_their_sentences_and_labels() -> None:
+    table = encode_frame(LengthSpace(), FRAME)
+    assert list(table) == ["text", "colour", "mu_0", "mu_1", "mu_2", "logvar_0", "logvar_1", "logvar_2"]
+    assert table["mu_0"].tolist() == [2, 0, 8]
+    assert table["logvar_2"].tolist() == [-2, 0, -8]
+    assert table["colour"].tolist() == ["red", "blue", "none"]
+    assert table["mu_0"].dtype == np.float32
+
+
+def test_codes_of_an_earlier_encoding_are_replaced() -> None:
+    old = FRAME.assign(mu_0=5.0, mu_17=5.0, logvar_0=5.0, mu_note="kept")
+    table = encode_frame(LengthSpace(), old)
+    assert table["mu_0"].tolist() == [2, 0, 8]
+    assert "mu_17" not in table
+    assert table["mu_note"].tolist() == ["kept"] * 3
+
+
+def test_bad_tables_are_one_sentence() -> None:
+    with pytest.raises(ValueError, match="columns are colour"):
+        encode_frame(LengthSpace(), FRAME[["colour"]])
+    with pytest.raises(ValueError, match="empty"):
+        encode_frame(LengthSpace(), FRAME[:0])
+
+
+def test_what_is_written_is_read(run: Run) -> None:
+    write_latents(run, LengthSpace(), FRAME)
+    found = read_latents(run)
+    assert found.frame["text"].tolist() == FRAME["text"].tolist()
+    assert list(found.frame) == ["text", "colour"]
+    posterior = LengthSpace().encode(FRAME["text"].tolist())
+    np.testing.assert_array_equal(found.means, posterior.mean)
+    np.testing.assert_array_equal(found.logvars, posterior.logvar)
+    assert found.means.dtype == np.float32
+
+
+def test_dimensions_come_back_in_numerical_order(run: Run) -> None:
+    wide = {f"{name}_{d}": [float(d)] for name in ("mu", "logvar") for d in reversed(range(12))}
+    pd.DataFrame({"text": ["a"], **wide}).to_parquet(run.latents_path)
+    assert read_latents(run).means.tolist() == [list(map(float, range(12)))]
+
+
+def test_missing_and_damaged_codes_are_one_sentence(run: Run) -> None:
+    with pytest.raises(ValueError, match="no codes yet"):
+        read_latents(run)
+    write_latents(run, LengthSpace(), FRAME)
+    whole, table = run.latents_path.read_bytes(), pd.read_parquet(run.latents_path)
+    for content in (b"", b"not a table", whole[: len(whole) // 2]):
+        run.latents_path.write_bytes(content)
+        with pytest.raises(ValueError, match="damaged"):
+            read_latents(run)
+    for broken in (
+        table.drop(columns="logvar_1"),
+        table.drop(columns="text"),
+        table[:0],
+        table[["text"]],
+        table.assign(mu_0=np.nan),
+        table.assign(mu_0="a"),
+    ):
+        broken.to_parquet(run.latents_path)
+        with pytest.raises(ValueError, match="damaged"):
+            read_latents(run)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(1, 60), m=st.integers(1, 9), latent=st.integers(1, 5), seed=st.integers(0, 2**20), data=st.data())
+def test_nearest_is_what_sorting_all_distances_gives(
+    n: int, m: int, latent: int, seed: int, data: st.DataObject
+) -> None:
+    k = data.draw(st.integers(1, n))
+    rng = np.random.default_rng(seed)
+    codes, z = rng.normal(size=(n, latent)).astype(np.float32), rng.normal(size=(m, latent)).astype(np.float32)
+    indices, distances = nearest(codes, z, k, block=4)
+    whole = np.sqrt(np.square(codes[None].astype(float) - z[:, None].astype(float)).sum(-1))
+    np.testing.assert_array_equal(indices, np.argsort(whole, axis=1, kind="stable")[:, :k])
+    np.testing.assert_allclose(distances, np.sort(whole, axis=1)[:, :k], atol=1e-12)
+
+
+def test_a_code_is_nearest_to_itself_at_distance_zero_however_far_out() -> None:
+    codes = (1000 + np.random.default_rng(0).normal(size=(300, 16))).astype(np.float32)
+    indices, distances = nearest(codes, codes, 1)
+    assert indices[:, 0].tolist() == list(range(300))
+    assert not distances.any()
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_neighbours_that_do_not_exist_are_an_error(k: int) -> None:
+    with pytest.raises(ValueError, match=f"{k} neighbours"):
+        nearest(np.zeros((3, 2), np.float32), np.zeros((1, 2), np.float32), k)
+
+
+def test_exploring_offers_them_too() -> None:
+    assert explore.encode_frame is encode_frame
