@@ -9,6 +9,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import transformers
+
 from vae import base, checkpoints, trainer
 from vae.config import Config, Data, Model, Phase, Pretrain, Train
 from vae.runs import Run
@@ -28,6 +30,7 @@ def pretrain(out: Path, *, settings: Pretrain, data: Data, train: Train, progres
         saved = checkpoints.read(run)
         if saved is None or run.status.state != "finished":
             raise ValueError("Pre-training was stopped before its end, so there is nothing to keep.")
+        transformers.utils.logging.disable_progress_bar()
         t5 = base.fresh_t5(settings, len(tokenizer))
         t5.load_state_dict(saved[1], strict=False)
         out.mkdir(parents=True, exist_ok=True)

@@ -66,6 +66,7 @@ class Recorder:
         self.progress = progress and self.main and sys.stderr.isatty()
         self.signalled = False
         self.aside = 0.0  # seconds spent on anything but training since the last training event
+        self.place: dict[str, int] = {}  # step and phase, as the status file has them
 
     def __enter__(self) -> Recorder:
         self.handler = logging.FileHandler(self.run.log_path, encoding="utf-8") if self.main else logging.NullHandler()
@@ -87,14 +88,14 @@ class Recorder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
         try:
             if kind is None:
-                self._status(state="finished", message="", eta_s=0.0)
+                self._status(state="finished", message="", eta_s=0.0, **self.place)
                 log.info("Finished.")
             elif kind is Stopped:
-                self._status(state="stopped", message=str(error), eta_s=None)
+                self._status(state="stopped", message=str(error), eta_s=None, **self.place)
                 log.info("%s", error)
             else:
                 message = str(error).strip() or kind.__name__
-                self._status(state="failed", message=message.splitlines()[0][:500], eta_s=None)
+                self._status(state="failed", message=message.splitlines()[0][:500], eta_s=None, **self.place)
                 log.error("Failed: %s", message, exc_info=not issubclass(kind, ValueError))
         finally:
             self.run.stop_path.unlink(missing_ok=True)
@@ -122,7 +123,8 @@ class Recorder:
         self.beats: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=500)
         self.last_log = self.last_save = self.last_beat = time.monotonic()
         self.saving = 0.0
-        self._status(step=done, total_steps=self.total, phase=stages[0].phase, message="")
+        self.place = {"step": done, "phase": next((s for s in stages if done < s.last), stages[-1]).phase}
+        self._status(total_steps=self.total, message="", **self.place)
         if self.main:
             versions = {name: version(name) for name in ("torch", "transformers", "accelerate")}
             environment = {
@@ -221,6 +223,7 @@ class Recorder:
 
     def beat(self, stage: Stage, done: int) -> None:
         """Once a second, tell the status file how far the run is."""
+        self.place = {"step": done, "phase": stage.phase}
         self.bar.update(done - self.bar.n)
         now = time.monotonic()
         self.beats.append((now, done))
@@ -228,7 +231,7 @@ class Recorder:
             self.last_beat = now
             (then, before), left = self.beats[0], self.total - done
             eta = left * (now - then) / max(1, done - before)
-            self._status(step=done, phase=stage.phase, eta_s=round(eta, 1))
+            self._status(eta_s=round(eta, 1), **self.place)
 
     @torch.inference_mode()
     def _denoising(self, t5: Any) -> float:

@@ -102,6 +102,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
                         window[name] += float(value)
 
                 # Once in a while log, evaluate, sample, save
+                job.beat(stage, done)
                 stop = job.stop_wanted()
                 if done % settings.log_every == 0 or done == stage.last:
                     job.log(stage, done, rate, window)
@@ -111,7 +112,6 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
                 if stop:
                     job.save(stage, done, module, optimizer, window, force=True)
                     raise Stopped(f"Stopped at step {done} of {stages[-1].last}; resume goes on from there.")
-                job.beat(stage, done)
             module = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
 
         # What the other pages need
