@@ -295,7 +295,7 @@ ACTIVITIES = (
     _do("skiing", "people", "skiing", "down the mountain / through the forest", COLD, times=DAY, season="winter"),
     _do("climbing", "adult", "climbing {a ladder|ladders}", "in the garden / in the library / on the farm", FAIR),
     _do("climbing", "child", "climbing {a tree|trees}", "in the garden / in the park / in the forest", FAIR),
-    _do("jumping", "child", "jumping over {a puddle|puddles}", "in the park / down the street", "rain"),
+    _do("jumping", "child", "jumping over {a puddle|puddles}", "in the park / on the street corner", "rain"),
     _do("chasing", "child", "chasing {a butterfly|butterflies}", "in the garden / through the field", SUN, times=DAY),
     # People and food.
     _do("cooking", "adult", "cooking soup / cooking fish", "in the kitchen / at the market / on the beach", FAIR),
@@ -475,7 +475,7 @@ GARMENTS = (
     _wear("helmet", "{a|} [colour] helmet{|s}", "people", ALWAYS, doing="riding / skating / skiing"),
     _wear("apron", "{a|} [colour] apron{|s}", "people", "mild sun",
           doing="cooking / baking / painting / washing / selling / sweeping"),
-    _wear("pajamas", "[colour] pajamas", "people baby", "mild", where=HOME,
+    _wear("pyjamas", "[colour] pyjamas", "people baby", "mild", where=HOME,
           doing="reading / sleeping / watching / drinking / sitting / playing / crawling"),
     _wear("backpack", "{a|} [colour] backpack{|s}", "people", ALWAYS, doing=ON_THE_WAY, preposition="with"),
     _wear("collar", "{a|} [colour] collar{|s}", "dog cat", ALWAYS, preposition="with"),
