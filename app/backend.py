@@ -6,33 +6,45 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 1. Runs: what there is, its history, its colour.
 2. Jobs: launch, stop, resume, rename, delete.
 3. The form: recipes, knobs, corpora, what a run will cost.
+4. Models: texts to codes, codes to texts, and paths between them.
+5. Codes and maps.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import shlex
 import statistics
 import subprocess
+import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import IO, TYPE_CHECKING, Any, Literal, get_type_hints
 
+import numpy as np
 import streamlit as st
+from jaxtyping import Float, Int
+from numpy import ndarray
 
 from app import palette
 from vae import config as vae_config
-from vae import doctor, jobs, recipes, runs
+from vae import doctor, jobs, machine, recipes, runs
 from vae.config import Config, Data, Knob
 from vae.runs import Status
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from vae.projection import Projection
+    from vae.space import Space
 
 __all__ = ["Config", "Data", "Entry", "Estimate", "Knob", "Preview"]  # the types that pages may name
 
@@ -454,3 +466,410 @@ def _speeds(name: str) -> dict[int, float]:
         return {}
     measured = frame[frame["sentences_per_second"] > 0].groupby("phase")["sentences_per_second"].median()
     return {int(phase): float(speed) for phase, speed in measured.items()}
+
+
+# --- 4. Models: texts to codes, codes to texts ---------------------------------------------------------------------
+
+_QUEUE = threading.Lock()
+"""One at a time computes with a model: sessions that decode at once would only take the cores from each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """Something that decodes: a run, or a model folder or Hub id that somebody opened by hand."""
+
+    name: str
+    source: str
+    """A path or a Hub id, as `vae.load` takes it."""
+    snapshot: int | None = None
+
+    @property
+    def run(self) -> runs.Run | None:
+        """The run that it is, if it is one."""
+        run = runs.Run(self.source)
+        return run if run.exists else None
+
+    @property
+    def weights(self) -> tuple[int, int]:
+        """When its weights were written and how long they are; of a Hub id nothing is known, and it does not change."""
+        folder = run.model_path if (run := self.run) else Path(self.source)
+        if run and self.snapshot is not None:
+            folder = run.snapshots().get(self.snapshot, folder)
+        return _mark(folder / "model.safetensors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How a code is read; the arguments of `Space.decode`, with its defaults."""
+
+    method: str = "greedy"
+    temperature: float = 1.0
+    top_p: float = 1.0
+    beams: int = 4
+    seed: int = 0
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those that have an effect under the method."""
+        used = {"greedy": (), "sample": ("temperature", "top_p", "seed"), "beam": ("beams",)}[self.method]
+        return {"method": self.method, **{name: getattr(self, name) for name in used}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """One end of a path: `prior` (by its seed), `sentence` (by its text) or `map` (by its row in latents.parquet).
+
+    `drawn` takes a sample of the posterior of a sentence, by its seed, instead of its mean.
+    """
+
+    kind: Literal["prior", "sentence", "map"] = "prior"
+    seed: int = 0
+    text: str = ""
+    row: int = 0
+    drawn: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Walk:
+    """A path of codes, read step by step."""
+
+    places: list[float]
+    """t of every step: 0 is A, 1 is B."""
+    codes: Float[ndarray, "steps latent"]
+    texts: list[str]
+    shells: list[float]
+    """How far |z| is from that of prior samples, in their standard deviations."""
+    nearest: list[tuple[str, float]]
+    """The nearest sentence of the map and its distance; empty for a model without codes."""
+
+
+def model(name: str, opened: str | None = None, snapshot: int | None = None) -> Model:
+    """The model of a run by its name, or of the source that was opened by hand under that name."""
+    source = opened or str(runs.find(name).path)
+    return Model(name=name, source=source, snapshot=snapshot)
+
+
+def latent_size(of: Model) -> int:
+    """The number of dimensions of its codes. Loads the model."""
+    return int(_space(of, of.weights).latent_size)
+
+
+def decode(of: Model, codes: Float[ndarray, "n latent"], how: Decoding | None = None) -> list[str]:
+    """One sentence for each code, all in one batch."""
+    if not len(codes):
+        return []
+    content = np.ascontiguousarray(codes, np.float32)
+    return _decode(of, of.weights, content.tobytes(), content.shape[0], (how or Decoding()).arguments)
+
+
+def encode(of: Model, text: str) -> tuple[Float[ndarray, " latent"], Float[ndarray, " latent"]]:
+    """Mean and log variance of the posterior of one sentence; an empty one is a `ValueError`."""
+    if not text.strip():
+        raise ValueError("There is no sentence to encode: type some words.")
+    return _encode(of, of.weights, text.strip())
+
+
+def prior(of: Model, n: int, seed: int) -> Float[ndarray, "n latent"]:
+    """n draws from the prior, as `Space.sample_prior` makes them."""
+    return _space(of, of.weights).sample_prior(n, seed).numpy()
+
+
+def end_code(of: Model, end: End, side: Literal[0, 1]) -> Float[ndarray, " latent"]:
+    """The code of an end. A is the first and B the second of two draws from the prior: `--prior` does the same."""
+    if end.kind == "prior":
+        return prior(of, 2, end.seed)[side]
+    if end.kind == "sentence":
+        if not end.text.strip():
+            raise ValueError(f"End {'AB'[side]} is an empty sentence: type some words.")
+        mean, logvar = encode(of, end.text)
+    else:
+        known = codes(of)
+        if not 0 <= end.row < len(known.means):
+            count = len(known.means)
+            raise ValueError(
+                f"There is no sentence {end.row} on the map of {of.name}: choose one from 0 to {count - 1}."
+            )
+        mean, logvar = known.means[end.row], known.logvars[end.row]
+    return _drawn(mean, logvar, end.seed) if end.drawn else mean
+
+
+def walk(
+    of: Model,
+    a: End,
+    b: End,
+    *,
+    steps: int = 11,
+    method: str = "linear",
+    extend: float = 0.0,
+    how: Decoding | None = None,
+) -> Walk:
+    """The path from A to B, decoded in one batch, with how typical each step is and which sentence lies nearest."""
+    start, end = end_code(of, a, 0), end_code(of, b, 1)
+    torch = _torch()
+    from vae import explore, latents
+
+    path = explore.interpolate(torch.tensor(start), torch.tensor(end), steps, method, extend)
+    near: list[tuple[str, float]] = []
+    if has_codes(of):
+        known = codes(of)
+        rows, distances = latents.nearest(known.means, path.numpy(), 1)
+        near = [(known.texts[row], float(far)) for row, far in zip(rows[:, 0], distances[:, 0], strict=True)]
+    return Walk(
+        places=np.linspace(-extend, 1 + extend, steps).round(6).tolist(),
+        codes=path.numpy(),
+        texts=decode(of, path.numpy(), how),
+        shells=explore.shell(path).tolist(),
+        nearest=near,
+    )
+
+
+def word_changes(before: str, after: str) -> list[tuple[str, bool]]:
+    """The words of a sentence, each with whether it is new against the one before."""
+    _torch()
+    from vae import explore
+
+    return explore.word_changes(before, after)
+
+
+def walk_python(of: Model, a: End, b: End, *, steps: int, method: str, extend: float, how: Decoding) -> str:
+    """The same path in Python, to be copied."""
+    source = str(_shown(Path(of.source))) if Path(of.source).exists() else of.source
+    lines = ["import vae", "", f"space = vae.load({source!r}{f', snapshot={of.snapshot}' if of.snapshot else ''})"]
+    if "map" in (a.kind, b.kind):
+        lines[0] = "import torch\nimport vae\nfrom vae.latents import read_latents\nfrom vae.runs import Run"
+        lines.append(f"codes = read_latents(Run({source!r}))")
+    elif any(end.drawn and end.kind != "prior" for end in (a, b)):
+        lines[0] = "import torch\nimport vae"
+    if any(end.drawn and end.kind == "map" for end in (a, b)):
+        lines[0] += "\nfrom vae.posterior import DiagonalGaussian"
+    lines += _end_python("a", a, 0) + _end_python("b", b, 1)
+    lines.append(f"path = space.interpolate(a, b, steps={steps}, method={method!r}, extend={extend:g})")
+    arguments = ", ".join(f"{name}={value!r}" for name, value in how.arguments.items())
+    lines += [f"for sentence in space.decode(path, {arguments}):", "    print(sentence)"]
+    return "\n".join(lines)
+
+
+def walk_command(of: Model, a: End, b: End, *, steps: int, method: str, extend: float, how: Decoding) -> str | None:
+    """The same path from a terminal; none where the command line has no words for it."""
+    ends = {"prior": ["--prior", "--seed", str(a.seed)]}.get(a.kind, [])
+    if "prior" in (a.kind, b.kind):
+        if (a.kind, a.seed) != (b.kind, b.seed):
+            return None
+    elif a.drawn or b.drawn:
+        return None
+    else:
+        known = codes(of) if "map" in (a.kind, b.kind) else None
+        texts = [known.texts[end.row] if known and end.kind == "map" else end.text.strip() for end in (a, b)]
+        ends = ["--from", texts[0], "--to", texts[1]]
+    if how.method != "greedy" or of.snapshot is not None:
+        return None
+    source = str(_shown(Path(of.source))) if Path(of.source).exists() else of.source
+    words = ["python", "-m", "vae", "interpolate", source, *ends, "--steps", str(steps)]
+    words += ["--method", method] * (method != "linear") + ["--extend", f"{extend:g}"] * (extend > 0)
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _end_python(name: str, end: End, side: int) -> list[str]:
+    if end.kind == "prior":
+        return [f"{name} = space.sample_prior(2, seed={end.seed})[{side}]"]
+    if end.kind == "sentence":
+        draw = f".rsample(torch.Generator().manual_seed({end.seed}))" if end.drawn else ".mean"
+        return [f"{name} = space.encode([{end.text.strip()!r}]){draw}[0]"]
+    rows = f"torch.tensor(codes.means[{end.row} : {end.row + 1}])"
+    if not end.drawn:
+        return [f"{name} = {rows}[0]"]
+    spread = f"torch.tensor(codes.logvars[{end.row} : {end.row + 1}])"
+    return [
+        f"{name} = DiagonalGaussian({rows}, {spread})",
+        f"{name} = {name}.rsample(torch.Generator().manual_seed({end.seed}))[0]",
+    ]
+
+
+@functools.cache
+def _torch() -> Any:
+    """Torch, imported when a model is first needed, with the app's budget of threads."""
+    import torch
+
+    torch.set_num_threads(machine.app_threads())
+    return torch
+
+
+@st.cache_resource(max_entries=3, show_spinner="Opening the model …")
+def _space(of: Model, weights: tuple[int, int]) -> Space:
+    _torch()
+    import vae
+
+    return vae.load(of.source, of.snapshot)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _decode(of: Model, weights: tuple[int, int], content: bytes, rows: int, arguments: dict[str, Any]) -> list[str]:
+    space, torch = _space(of, weights), _torch()
+    z = torch.tensor(np.frombuffer(content, np.float32).reshape(rows, -1))
+    with _QUEUE:
+        return space.decode(z, **arguments)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _encode(of: Model, weights: tuple[int, int], text: str) -> tuple[ndarray, ndarray]:
+    space = _space(of, weights)
+    with _QUEUE:
+        posterior = space.encode([text])
+    return posterior.mean[0].numpy(), posterior.logvar[0].numpy()
+
+
+def _drawn(mean: ndarray, logvar: ndarray, seed: int) -> Float[ndarray, " latent"]:
+    torch = _torch()
+    from vae.posterior import DiagonalGaussian
+
+    posterior = DiagonalGaussian(torch.tensor(mean)[None], torch.tensor(logvar)[None])
+    return posterior.rsample(torch.Generator().manual_seed(seed))[0].numpy()
+
+
+def _mark(path: Path) -> tuple[int, int]:
+    """When a file was written and how long it is; zeros while there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+# --- 5. Codes and maps -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Codes:
+    """The codes of a run's sentences. Shared by all sessions: to be read, not changed."""
+
+    labels: pd.DataFrame
+    """The label columns, as text; a row a sentence."""
+    texts: list[str]
+    means: Float[ndarray, "sentences latent"]
+    logvars: Float[ndarray, "sentences latent"]
+    words: Int[ndarray, " sentences"]
+    """Length of each sentence."""
+    kl_nats: Float[ndarray, " sentences"]
+    """KL of each posterior from the prior."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """A UMAP on its way: for how many seconds so far, or why it failed."""
+
+    seconds: float = 0.0
+    problem: str = ""
+
+
+def has_codes(of: Model) -> bool:
+    """Whether its sentences have been encoded. Those of a run belong to its last weights, not to a snapshot."""
+    return of.snapshot is None and of.run is not None and of.run.latents_path.is_file()
+
+
+def codes(of: Model) -> Codes:
+    """The codes of a run; a `ValueError` if there are none, or if they are damaged."""
+    if (run := of.run) is None:
+        raise ValueError(f"{of.name} is a model without sentences of its own, so it has no map: interpolate instead.")
+    return _codes(str(run.path), _mark(run.latents_path))
+
+
+def encode_sentences(of: Model) -> None:
+    """Encode the test sentences of a run whose training did not come to that."""
+    if (run := of.run) is None:
+        raise ValueError(f"{of.name} is a model without sentences of its own: open a run to see a map.")
+    if run.status.state in runs.ACTIVE:
+        raise ValueError(f"{of.name} is in training: its sentences are encoded when that ends.")
+    from vae import corpora, latents
+
+    data = run.config.data
+    if (run.corpus_path / "corpus.json").is_file():
+        corpus = corpora.Corpus.open(run.corpus_path)
+    else:
+        sizes = {name: getattr(data, name) for name in ("train_sentences", "valid_sentences", "test_sentences")}
+        corpus = corpora.load(data.corpus, seed=data.seed, text_column=data.text_column, **sizes)
+    space = _space(of, of.weights)
+    with _QUEUE:
+        latents.write_latents(run, space, corpus.test)
+
+
+def project(of: Model, method: str) -> Projection | None:
+    """The map of a run's codes. PCA is fitted where it is missing; UMAP takes long, and none is returned then."""
+    codes(of)
+    run = of.run
+    assert run is not None, "codes() has seen a run"
+    files = (run.latents_path, *(run.projections_path / f"{method}.{end}" for end in ("json", "parquet")))
+    return _project(str(run.path), method, tuple(map(_mark, files)))
+
+
+def fit_umap(of: Model) -> None:
+    """Start fitting the UMAP of a run in a process of its own, unless one is at it."""
+    with _FITS_LOCK:
+        if of.run is None or ((fit := _FITS.get(of.source)) and fit.running):
+            return
+        words = tempfile.TemporaryFile()  # noqa: SIM115 - it is the process that writes into it
+        command = [sys.executable, "-m", "vae", "project", str(of.run.path.resolve()), "--method", "umap"]
+        home = Path(__file__).resolve().parent.parent
+        process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        _FITS[of.source] = _Fit(process=process, words=words)
+
+
+def fitting(of: Model) -> Fitting | None:
+    """How the UMAP of a run is coming on; none if nobody has started one, or it is done."""
+    fit = _FITS.get(of.source)
+    if fit is None or (not fit.running and fit.process.returncode == 0):
+        return None
+    return Fitting(seconds=time.monotonic() - fit.started, problem=fit.problem)
+
+
+@dataclass(kw_only=True)
+class _Fit:
+    """A process that fits a UMAP, and the file of its words."""
+
+    process: subprocess.Popen[bytes]
+    words: IO[bytes]
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def problem(self) -> str:
+        """Its last words, if it has failed."""
+        if not self.process.poll():
+            return ""
+        self.words.seek(0)
+        lines = self.words.read().decode("utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "The process that fits the map ended without a word: try again."
+
+
+_FITS: dict[str, _Fit] = {}
+_FITS_LOCK = threading.Lock()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _codes(path: str, mark: tuple[int, int]) -> Codes:
+    from vae import latents
+
+    known = latents.read_latents(runs.Run(path))
+    texts = known.frame["text"].astype(str).tolist()
+    labels = known.frame.drop(columns="text").astype("string").fillna("none").replace("", "none")
+    # The KL of each posterior, as in `DiagonalGaussian.kl_per_dim`, without loading torch for it.
+    kl = 0.5 * (np.square(known.means) + np.expm1(known.logvars) - known.logvars).sum(1)
+    return Codes(
+        labels=labels,
+        texts=texts,
+        means=known.means,
+        logvars=known.logvars,
+        words=np.array([len(text.split()) for text in texts]),
+        kl_nats=kl,
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _project(path: str, method: str, marks: tuple[tuple[int, int], ...]) -> Projection | None:
+    from vae import projection
+
+    run = runs.Run(path)
+    known = projection.cached(run, method)
+    return projection.project(run, "pca") if known is None and method == "pca" else known
