@@ -475,7 +475,7 @@ GARMENTS = (
     _wear("helmet", "{a|} [colour] helmet{|s}", "people", ALWAYS, doing="riding / skating / skiing"),
     _wear("apron", "{a|} [colour] apron{|s}", "people", "mild sun",
           doing="cooking / baking / painting / washing / selling / sweeping"),
-    _wear("pyjamas", "[colour] pyjamas", "people baby", "mild", where=HOME,
+    _wear("pajamas", "[colour] pajamas", "people baby", "mild", where=HOME,
           doing="reading / sleeping / watching / drinking / sitting / playing / crawling"),
     _wear("backpack", "{a|} [colour] backpack{|s}", "people", ALWAYS, doing=ON_THE_WAY, preposition="with"),
     _wear("collar", "{a|} [colour] collar{|s}", "dog cat", ALWAYS, preposition="with"),

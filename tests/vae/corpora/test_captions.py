@@ -94,7 +94,7 @@ def test_a_smaller_corpus_is_the_beginning_of_a_larger_one(corpus: corpora.Corpu
 def test_the_first_sentence_never_changes(corpus: corpora.Corpus) -> None:
     """Bundled runs were trained on these sentences: a change of the grammar is a change of their corpus."""
     assert corpus.train["text"][0] == "a bird is flying over the roofs ."
-    assert blake2b("\n".join(corpus.train["text"]).encode(), digest_size=8).hexdigest() == "91b0be3ac9df7f71"
+    assert blake2b("\n".join(corpus.train["text"]).encode(), digest_size=8).hexdigest() == "256155e1a94e9983"
 
 
 def test_drawing_is_fast() -> None:
