@@ -54,6 +54,10 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         max_tokens: int = 64,
     ) -> None:
         super().__init__()
+        if pooling not in ("max", "mean"):
+            raise ValueError(f"pooling={pooling!r} is unknown: choose max or mean.")
+        if pooled_layers not in ("last", "all"):
+            raise ValueError(f"pooled_layers={pooled_layers!r} is unknown: choose last or all.")
         self.latent_size, self.pooling, self.pooled_layers = latent_size, pooling, pooled_layers
         self.max_tokens = max_tokens
         self._surround(build(backbone))

@@ -7,12 +7,13 @@ vector (one a sentence) with the tokens so far into the next token's logits. Wha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 
+@runtime_checkable
 class Steps(Protocol):
     """Decoding one token at a time, for a fixed memory and a growing prefix."""
 
@@ -23,6 +24,7 @@ class Steps(Protocol):
         """Go on with these rows only, in this order; a row may be named more than once."""
 
 
+@runtime_checkable
 class Backbone(Protocol):
     """What `TextVAE` asks of an encoder and decoder. Implementations are `nn.Module`s."""
 

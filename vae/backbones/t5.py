@@ -50,6 +50,7 @@ class T5Backbone(nn.Module):
             if not isinstance(block.layer[1], LatentCrossAttention):
                 block.layer[1] = LatentCrossAttention(block.layer[1].EncDecAttention.o, config.dropout_rate, layer)
         self.t5 = t5
+        self.train(t5.training)  # the new layers, too
         self.width: int = config.d_model
         self.memory_size: int = config.num_decoder_layers * config.num_heads * config.d_kv
         self.start_token: int = _or(config.decoder_start_token_id, config.pad_token_id)
