@@ -1,21 +1,37 @@
-"""Figures: a data frame in, a Plotly figure out. No streamlit, no vae, no state.
+"""Figures: a data frame in, a figure out. No streamlit, no vae, no state.
 
-Every figure that is redrawn while a run trains carries a fixed `uirevision`, so that a zoom survives the redrawing.
-Grounds are transparent and what is secondary is drawn in `palette.QUIET`: one figure serves light and dark.
+Curves are Vega-Lite charts, because they are redrawn while one looks at them: as long as only the data change,
+Streamlit hands the new rows to the chart that is there, nothing blinks and a zoom stays. (A Plotly or an ECharts chart
+is put up again, or loses its zoom, whenever its data change.) So the look of a curve depends on nothing that changes
+while a run trains. What is secondary is drawn in `palette.QUIET`: one figure serves light and dark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from app import palette
 from app.glossary import PHASES, Metric
 
-POINTS = 1500
-"""Most points of one line; longer histories are thinned evenly."""
+POINTS = 400
+"""Most points of one line; longer histories are thinned evenly, and keep their last point."""
+
+CHOSEN = "chosen"
+"""The name of the selection that a click on a point makes."""
+
+
+class Figure(NamedTuple):
+    """A Vega-Lite chart: its rows, and its look, which is plain JSON."""
+
+    data: pd.DataFrame
+    spec: dict[str, Any]
+
+
+Phases = Sequence[tuple[int, int, int]]
+"""(phase, first step, last step) of each phase of a run, in order."""
 
 
 def curve(
@@ -23,144 +39,146 @@ def curve(
     metric: Metric,
     colours: Mapping[str, str],
     *,
-    boundaries: Sequence[tuple[int, int, int]] = (),
+    boundaries: Phases = (),
     ceiling: str | None = None,
     top: float | None = None,
-    height: int = 260,
-) -> go.Figure:
+    chosen: int | None = None,
+    height: int = 250,
+) -> Figure:
     """One figure over the steps of training, for one run or several.
 
     `frame` has the columns run, step, split and the metric's name. What was measured on held-out sentences is drawn
     as a line with points; what was logged while training as a faint line under it, or as the line where there is no
-    other. `boundaries` are (phase, first step, last step) of the phases to be marked; `ceiling` is the column that
-    the figure cannot exceed, drawn dotted; `top` a fixed upper end of the axis.
+    other. `boundaries` are the phases to be marked; `ceiling` is the column that the figure cannot exceed, drawn
+    dotted; `top` a fixed upper end of the axis; `chosen` a step to be marked. A click on a point selects its step
+    under the name `CHOSEN`.
     """
-    figure = go.Figure()
-    for run, colour in colours.items():
-        rows = frame[frame["run"] == run] if metric.name in frame else frame.iloc[:0]
-        measured = {split: _line(rows, split, metric.name) for split in ("train", "valid")}
-        if not measured["valid"].empty and not measured["train"].empty:
-            figure.add_trace(_trace(measured["train"], metric, run, colour, faint=True))
-        kind = "valid" if not measured["valid"].empty else "train"
-        if not measured[kind].empty:
-            figure.add_trace(_trace(measured[kind], metric, run, colour, points=kind == "valid"))
-        if ceiling and ceiling in rows:
-            limit = _line(rows, "valid", ceiling)
-            if not limit.empty:
-                figure.add_trace(_ceiling(limit))
-    _layout(figure, metric, height)
-    if top is not None:
-        figure.update_yaxes(range=[-0.04 * top, 1.08 * top])
-    else:
-        figure.update_yaxes(rangemode="tozero")
-    _mark_phases(figure, boundaries)
-    return figure
+    rows = [_marks(boundaries, chosen)]
+    for run in colours:
+        own = frame[frame["run"] == run]
+        checks, steps = _line(own, "valid", metric.name), _line(own, "train", metric.name)
+        rows.append((checks if len(checks) else steps).assign(run=run, kind="measured"))
+        rows.append(steps.assign(run=run, kind="training") if len(checks) else steps)
+        if ceiling:
+            rows.append(_line(own, "valid", ceiling).assign(run=run, kind="ceiling"))
+    data = pd.concat([part for part in rows if len(part)] or [_line(frame.iloc[:0], "valid", metric.name)])
+    for column in ("run", "kind", "label"):
+        data[column] = data[column].astype(object).where(data[column].notna(), "") if column in data else ""
+    return Figure(data.reset_index(drop=True), _look(metric, colours, top) | {"height": height})
 
 
 def phases(frame: pd.DataFrame) -> list[tuple[int, int, int]]:
     """The phases that a run has been in: (phase, first step, last step), in order, each beginning where one ended."""
-    if frame.empty:
-        return []
-    last = frame.groupby("phase")["step"].max().sort_index()
-    ends = [int(step) for step in last]
-    starts = [0, *ends[:-1]]
-    return [(int(phase), start, end) for phase, start, end in zip(last.index, starts, ends, strict=True)]
+    ends = frame.dropna(subset=["phase", "step"]).groupby("phase")["step"].max().sort_index()
+    starts = [0, *ends.astype(int)[:-1]]
+    return [(int(phase), int(start), int(end)) for (phase, end), start in zip(ends.items(), starts, strict=True)]
 
 
-def units(kl_per_dimension: Sequence[float], colour: str, *, height: int = 220) -> go.Figure:
+def units(kl_per_dimension: Sequence[float], colour: str, *, height: int = 220) -> Figure:
     """How much each dimension of z is used: its mean KL, in nats, the most used first."""
-    ordered = sorted(enumerate(kl_per_dimension), key=lambda pair: -pair[1])
-    figure = go.Figure(
-        go.Bar(
-            x=[str(rank + 1) for rank in range(len(ordered))],
-            y=[value for _, value in ordered],
-            marker_color=colour,
-            customdata=[index for index, _ in ordered],
-            hovertemplate="dimension %{customdata}: %{y:.2f} nats<extra></extra>",
-        )
-    )
-    figure.update_layout(height=height, margin=_MARGIN, bargap=0.25, uirevision="units", showlegend=False)
-    figure.update_xaxes(title="dimensions of z, most used first", showticklabels=False, fixedrange=True)
-    figure.update_yaxes(title="KL (nats)", rangemode="tozero", fixedrange=True)
-    return figure
+    data = pd.DataFrame({"dimension": range(len(kl_per_dimension)), "kl": kl_per_dimension})
+    x = {"field": "dimension", "type": "ordinal", "sort": "-y", "title": "dimension of z, most used first"}
+    y = {"field": "kl", "type": "quantitative", "title": "KL (nats)"}
+    spec = {
+        "height": height,
+        "mark": {"type": "bar", "color": colour},
+        "encoding": {
+            "x": x | {"axis": {"labelAngle": 0, "labelOverlap": True}},
+            "y": y | {"axis": {"tickCount": 4}},
+            "tooltip": [{"field": "dimension", "type": "ordinal"}, y | {"format": ".2f"}],
+        },
+    }
+    return Figure(data, spec)
 
 
-_MARGIN = {"l": 56, "r": 12, "t": 26, "b": 44}
+_ZOOM = {
+    "name": "zoom",
+    "bind": "scales",
+    "select": {
+        "type": "interval",
+        "encodings": ["x"],
+        "zoom": "wheel![event.ctrlKey || event.metaKey]",  # a pinch on a touchpad arrives as a wheel with ctrl
+        "translate": "[mousedown, window:mouseup] > window:mousemove!",  # a finger keeps scrolling the page
+    },
+}
+_CLICK = {
+    "name": CHOSEN,
+    "select": {"type": "point", "fields": ["step"], "on": "click", "clear": False, "toggle": False},
+}
+_STEP = {
+    "field": "step",
+    "type": "quantitative",
+    "title": "step",
+    "scale": {"nice": False, "padding": 5},
+    "axis": {"grid": False, "format": ",d", "tickMinStep": 1, "tickCount": 5, "titleFontSize": 12},
+}
+
+
+def _look(metric: Metric, colours: Mapping[str, str], top: float | None) -> dict[str, Any]:
+    """The layers of a curve, from back to front. Nothing in here may change while a run trains."""
+    value: dict[str, Any] = {"field": "value", "type": "quantitative", "title": metric.axis}
+    value["axis"] = {"tickCount": 5, "titleFontSize": 12}
+    if top is not None:
+        value["scale"] = {"domain": [-0.02 * top, 1.04 * top], "nice": False}
+        value["axis"]["values"] = [0, top / 4, top / 2, 3 * top / 4, top]
+    colour = {"field": "run", "type": "nominal", "legend": None}
+    colour["scale"] = {"domain": list(colours), "range": list(colours.values())}
+    line, lines = {"x": _STEP, "y": value}, {"x": _STEP, "y": value, "color": colour}
+    tooltip = [
+        {"field": "run", "type": "nominal"},
+        {"field": "step", "type": "quantitative", "format": ",d"},
+        {"field": "value", "type": "quantitative", "title": metric.axis, "format": _number_format(metric)},
+    ]
+    quiet = {"color": palette.QUIET, "strokeWidth": 1.5, "clip": True}
+    words = {"type": "text", "color": palette.FAINT, "baseline": "bottom", "fontSize": 11, "clip": False}
+    labels = {"x": _STEP, "y": {"value": -5}, "text": {"field": "label"}}
+    return {
+        "padding": {"top": 20, "left": 0, "right": 4, "bottom": 0},
+        "layer": [
+            _layer("boundary", {"type": "rule", **quiet}, {"x": _STEP}),
+            _layer("label", words, labels, {"filter": {"param": "zoom"}}),
+            _layer("chosen", {"type": "rule", **quiet, "strokeDash": [4, 3]}, {"x": _STEP}),
+            _layer("ceiling", {"type": "line", **quiet, "strokeDash": [2, 3]}, line | {"detail": {"field": "run"}}),
+            _layer("training", {"type": "line", "strokeWidth": 1, "opacity": 0.35, "clip": True}, lines),
+            _layer("measured", {"type": "line", "strokeWidth": 2.5, "clip": True}, lines) | {"params": [_ZOOM]},
+            _layer("measured", {"type": "point", "filled": True, "size": 28, "opacity": 1, "clip": True}, lines),
+            _layer(
+                "measured",  # what the pointer meets: larger than the points that are seen
+                {"type": "point", "filled": True, "size": 260, "opacity": 0, "clip": True, "cursor": "pointer"},
+                line | {"tooltip": tooltip},
+            )
+            | {"params": [_CLICK]},
+        ],
+    }
+
+
+def _layer(kind: str, mark: dict[str, Any], encoding: dict[str, Any], *transforms: dict[str, Any]) -> dict[str, Any]:
+    """A layer that draws the rows of one kind."""
+    return {"transform": [{"filter": f"datum.kind == '{kind}'"}, *transforms], "mark": mark, "encoding": encoding}
+
+
+def _number_format(metric: Metric) -> str:
+    return f",.{metric.digits}f" if metric.digits <= 3 else ".2~e"
 
 
 def _line(rows: pd.DataFrame, split: str, column: str) -> pd.DataFrame:
-    rows = rows.loc[rows["split"] == split, ["step", column]].dropna()
-    return rows.iloc[:: 1 + len(rows) // POINTS]
+    """The values of a column by step, thinned; of several at one step the last."""
+    if column not in rows:
+        return pd.DataFrame({"step": pd.Series(dtype=float), "value": pd.Series(dtype=float)})
+    line = rows.loc[rows["split"] == split, ["step", column]].dropna().drop_duplicates("step", keep="last")
+    stride = 1 + len(line) // POINTS
+    return line.iloc[::-1].iloc[::stride].iloc[::-1].rename(columns={column: "value"})
 
 
-def _trace(
-    rows: pd.DataFrame,
-    metric: Metric,
-    run: str,
-    colour: str,
-    *,
-    faint: bool = False,
-    points: bool = False,
-) -> go.Scatter:
-    unit = f" {metric.unit}" if metric.unit else ""
-    source = " while training" if faint else ""
-    return go.Scatter(
-        x=rows["step"].astype(int).tolist(),
-        y=rows[metric.name].tolist(),
-        name=run,
-        showlegend=False,
-        mode="lines+markers" if points else "lines",
-        line={"color": colour, "width": 1 if faint else 2.5},
-        marker={"color": colour, "size": 5},
-        opacity=0.35 if faint else 1.0,
-        hoverinfo="skip" if faint else None,
-        hovertemplate=None if faint else f"step %{{x:,}}: %{{y:.{max(metric.digits, 1)}f}}{unit}{source}",
-    )
-
-
-def _ceiling(rows: pd.DataFrame) -> go.Scatter:
-    return go.Scatter(
-        x=rows["step"].astype(int).tolist(),
-        y=rows.iloc[:, 1].tolist(),
-        name="ceiling",
-        showlegend=False,
-        mode="lines",
-        line={"color": palette.QUIET, "width": 1.5, "dash": "dot"},
-        hovertemplate="ceiling: %{y:.2f} nats<extra></extra>",
-    )
-
-
-def _layout(figure: go.Figure, metric: Metric, height: int) -> None:
-    figure.update_layout(
-        height=height,
-        margin=_MARGIN,
-        uirevision="curves",
-        hovermode="closest",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        dragmode="zoom",
-    )
-    figure.update_xaxes(title="step", rangemode="tozero", showgrid=False, zeroline=False)
-    figure.update_yaxes(title=metric.axis, zeroline=False)
-
-
-def _mark_phases(figure: go.Figure, boundaries: Sequence[tuple[int, int, int]]) -> None:
-    """A quiet line where a phase ends, and the name of every phase above its stretch."""
-    if not boundaries:
-        return
-    whole = max(end for _, _, end in boundaries) or 1
+def _marks(boundaries: Phases, chosen: int | None) -> pd.DataFrame:
+    """The rows for the ends of phases, their names, and the chosen step."""
+    whole = max((end for _, _, end in boundaries), default=0) or 1
+    rows: list[dict[str, object]] = []
     for phase, start, end in boundaries:
         if start:
-            figure.add_shape(
-                type="line", x0=start, x1=start, y0=0, y1=1, yref="paper", line={"color": palette.QUIET, "width": 1.5}
-            )
-        share = (end - start) / whole
-        figure.add_annotation(
-            x=(start + end) / 2,
-            y=1,
-            yref="paper",
-            yanchor="bottom",
-            showarrow=False,
-            text=f"{phase} {PHASES.get(phase, '')}".strip() if share > 0.3 else str(phase),
-            font={"size": 12, "color": "#85898F"},
-        )
+            rows.append({"step": start, "kind": "boundary"})
+        words = f"{phase} {PHASES.get(phase, '')}".strip() if (end - start) / whole > 0.33 else str(phase)
+        rows.append({"step": (start + end) / 2, "kind": "label", "label": words})
+    if chosen is not None:
+        rows.append({"step": chosen, "kind": "chosen"})
+    return pd.DataFrame(rows, columns=["step", "value", "run", "kind", "label"])

@@ -14,13 +14,16 @@ PALETTE: tuple[str, ...] = (
     "#12936A",  # green
     "#D2502B",  # vermilion
     "#A864B8",  # purple
-    "#8A8D91",  # grey
-    "#B03A6F",  # plum
-    "#6E7F2A",  # olive
+    "#7A8A2A",  # olive
+    "#D4609A",  # pink
+    "#8E7565",  # taupe
 )
 
-QUIET = "rgba(128, 132, 138, 0.55)"
-"""Ceilings, boundaries and whatever else should be seen second, on either ground."""
+QUIET = "#8A8F96"
+"""Lines that should be seen second, on either ground: ceilings, ends of phases."""
+
+FAINT = "#85898F"
+"""Words inside a figure, on either ground."""
 
 
 def allot(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:

@@ -31,10 +31,11 @@ def rebuilt(pairs: Sequence[Mapping[str, str]]) -> None:
     st.html("".join(_pair(str(pair["text"]), str(pair["decoded"])) for pair in pairs))
 
 
-def listing(sentences: Sequence[str]) -> None:
-    """Sentences one a line; the same sentence said several times is shown once, with its count."""
+def listing(sentences: Sequence[str], *, merge: bool = True) -> None:
+    """Sentences one a line; the same sentence said several times is shown once, with its count, unless not to be."""
+    counted = Counter(sentences).items() if merge else [(sentence, 1) for sentence in sentences]
     rows = []
-    for sentence, count in Counter(sentences).items():
+    for sentence, count in counted:
         times = f' <span style="{_QUIET}">× {count}</span>' if count > 1 else ""
         rows.append(f'<div dir="auto" style="{_ROW}">{_text(sentence)}{times}</div>')
     st.html("".join(rows))

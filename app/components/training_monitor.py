@@ -7,6 +7,7 @@ a redraw changes what has changed and nothing else: no blinking, and a zoom stay
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -88,17 +89,37 @@ def _curves(entry: backend.Entry, histories: pd.DataFrame, colours: Mapping[str,
                     boundaries=boundaries,
                     ceiling="mi_ceiling_nats" if name == "mi_nats" else None,
                     top=float(entry.latent_size) if name == "active_units" and entry.latent_size else None,
+                    chosen=_chosen_step(),
                 )
-                st.plotly_chart(
-                    figure,
+                st.vega_lite_chart(
+                    *figure,
                     key=f"runs_curve_{name}",
-                    config=PLOTLY,
+                    on_select=partial(_pick, entry.name, f"runs_curve_{name}"),  # without it a redraw undoes a zoom
                     alt=f"{metric.title} over the steps of training: {', '.join(colours)}",
                 )
     st.caption(
         "Lines with points are measured on held-out sentences, faint lines while training; dotted is a ceiling. "
-        "Drag across a curve to zoom, double-click to see all of it."
+        "Click a point to read what the model wrote then. Pinch, or scroll with Ctrl, to zoom; drag to move; "
+        "double-click to see all."
     )
+
+
+def _pick(run: str, key: str) -> None:
+    """A point of a curve was clicked (or the curve zoomed): show the sentences of the nearest step that has some."""
+    points = st.session_state[key].selection.get(charts.CHOSEN) or []
+    step = points[0].get("step") if points else None
+    if step == st.session_state.get(f"{key}_picked"):
+        return
+    st.session_state[f"{key}_picked"] = step
+    steps = [event["step"] for event in backend.samples(run)]
+    if step is not None and steps:
+        st.session_state[state.RUNS_STEP] = min(steps, key=lambda other: abs(other - step))
+
+
+def _chosen_step() -> int | None:
+    """The step whose sentences are shown, unless it is simply the newest."""
+    step = st.session_state.get(state.RUNS_STEP)
+    return None if step == st.session_state.get(state.RUNS_NEWEST) else step
 
 
 def _shown(histories: pd.DataFrame) -> list[str]:
@@ -115,14 +136,6 @@ def _newest(own: pd.DataFrame, entry: backend.Entry, metric: Metric) -> str:
     if metric.name == "active_units" and entry.latent_size:
         return f"{value} of {entry.latent_size}"
     return f"{value} :small[{metric.unit}]" if metric.unit else value
-
-
-PLOTLY = {
-    "displaylogo": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg", "filename": "bottleneck"},
-}
-"""Buttons of a figure: zoom, pan, reset, and a picture as SVG."""
 
 
 def _sentences(entry: backend.Entry) -> None:
@@ -167,10 +180,9 @@ def _details(entry: backend.Entry, colour: str) -> None:
     per_dimension = backend.figures(entry.name).get("kl_per_dim_nats")
     if isinstance(per_dimension, list) and per_dimension:
         with st.expander("Dimensions of the code", icon=":material/equalizer:", key="runs_dimensions"):
-            st.plotly_chart(
-                charts.units(per_dimension, colour),
+            st.vega_lite_chart(
+                *charts.units(per_dimension, colour),
                 key="runs_units",
-                config=PLOTLY,
                 alt="Mean KL of each dimension of z, the most used first",
             )
     with st.expander("Settings", icon=":material/tune:", key="runs_settings"):

@@ -9,13 +9,16 @@ from app.glossary import METRICS
 
 
 def candidates() -> tuple[str, str] | None:
-    """The newest healthy and the newest collapsed run whose sentences can be shown."""
-    found: dict[str, str] = {}
+    """A healthy and a collapsed run that were given the same codes and sentences: the newest such pair."""
+    found: dict[tuple[int, str], dict[str, str]] = {}
     for entry in backend.entries():
         verdict = None if entry.problem or entry.active else backend.verdict(entry.name)
         if verdict and backend.samples(entry.name):
-            found.setdefault(verdict.name, entry.name)
-    return (found["healthy"], found["collapsed"]) if {"healthy", "collapsed"} <= found.keys() else None
+            alike = found.setdefault((entry.latent_size, backend.config(entry.name).data.corpus), {})
+            alike.setdefault(verdict.name, entry.name)
+            if {"healthy", "collapsed"} <= alike.keys():
+                return alike["healthy"], alike["collapsed"]
+    return None
 
 
 def reveal(healthy: str, collapsed: str, right: bool) -> None:
@@ -78,14 +81,13 @@ st.markdown(
 for column, run, name in zip(st.columns(2, gap="large", border=True), pair, ("Left", "Right"), strict=True):
     with column:
         st.markdown(f"**{name}**")
-        sentences.listing(backend.samples(run)[-1]["prior"])
+        sentences.listing(backend.samples(run)[-1]["prior"], merge=False)
 
 guess = st.segmented_control(
     "Which one has collapsed?",
-    ["left", "right"],
-    format_func={"left": "The left one", "right": "The right one"}.__getitem__,
+    ["Left", "Right"],
     key=state.LEARN_GUESS,
     bind="query-params",
 )
 if guess:
-    reveal(healthy, collapsed, right=pair[guess == "right"] == collapsed)
+    reveal(healthy, collapsed, right=pair[guess == "Right"] == collapsed)
