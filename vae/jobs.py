@@ -92,6 +92,14 @@ def claim(run: Run) -> bool:
     return expected
 
 
+def heed(run: Run) -> Status | None:
+    """For the process that claimed the run, when it has loaded and is about to train: stop if that is wished by now."""
+    if not run.stop_path.exists():
+        return None
+    run.stop_path.unlink(missing_ok=True)
+    return _write(run, run.status, "stopped", f"Stopped before training began; {_way_out(run)}")
+
+
 def reconcile(run: Run) -> Status:
     """The truth about a run. If its process is gone without having said so, status.json is corrected first.
 
