@@ -64,8 +64,8 @@ def greedy(logits: Float[Tensor, "batch vocabulary"]) -> Int[Tensor, " batch"]:
 
 def sampler(generator: torch.Generator, temperature: float = 1.0, top_p: float = 1.0) -> Choose:
     """A choice by chance from softmax(logits / temperature), cut to the smallest set holding `top_p` of the mass."""
-    if not 0 < temperature <= 100:
-        raise ValueError(f"temperature={temperature!r} must be above 0 and at most 100; use greedy decoding for 0.")
+    if not 0.01 <= temperature <= 100:
+        raise ValueError(f"temperature={temperature!r} must be from 0.01 to 100; greedy decoding is the limit of 0.")
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p={top_p!r} must be above 0 and at most 1; 1 keeps every token.")
 
@@ -86,8 +86,9 @@ def beam_search(
 ) -> Int[Tensor, "batch length"]:
     """For each z the finished sentence of highest log p(x|z) / length^length_penalty among `beams` hypotheses.
 
-    Length counts the end token. A hypothesis that has ended leaves the beam; the search of a sentence ends when no
-    running hypothesis could still beat its best finished one, or at `max_tokens`.
+    Length counts the end token. A hypothesis that ends leaves the beam, which shrinks by it, so that one beam is
+    greedy decoding. The search of a sentence ends when no running hypothesis could still beat its best finished one,
+    or at `max_tokens`; a sentence of which none has finished by then is the likeliest unfinished one.
     """
     if not 1 <= beams <= 64:
         raise ValueError(f"beams={beams!r} must be between 1 and 64.")
@@ -102,23 +103,21 @@ def beam_search(
     first = torch.arange(batch, device=device)[:, None] * beams
     for t in range(max_tokens if batch else 0):
         log_p = torch.log_softmax(steps(tokens).float(), -1).view(batch, beams, -1)
-        total = score[:, :, None] + log_p  # (B, beams, V)
-        ended = total[:, :, backbone.end_token] / (t + 1) ** length_penalty
-        top, beam = ended.max(1)
-        better = top > best_score
-        if better.any():
-            sentence = prefix[torch.arange(batch, device=device), beam]
-            sentence[:, t] = backbone.end_token
-            best[better], best_score[better] = sentence[better], top[better]
-        total[:, :, backbone.end_token] = -torch.inf
-        score, flat = total.flatten(1).topk(beams, 1)
-        source, tokens = flat // log_p.shape[-1], (flat % log_p.shape[-1]).flatten()
+        score, flat = (score[:, :, None] + log_p).flatten(1).topk(beams, 1)  # of (B, beams x V)
+        source, token = flat // log_p.shape[-1], flat % log_p.shape[-1]
         prefix = prefix.gather(1, source[:, :, None].expand_as(prefix))
-        prefix[:, :, t] = tokens.view(batch, beams)
+        prefix[:, :, t] = token
+        ended = token == backbone.end_token
+        top, beam = (score / (t + 1) ** length_penalty).masked_fill(~ended, -torch.inf).max(1)
+        better = top > best_score
+        best[better], best_score[better] = prefix[better, beam[better]], top[better]
+        score = score.masked_fill(ended, -torch.inf)
+        running = score.max(1).values
         longest = max_tokens if length_penalty > 0 else t + 2
-        if bool((score[:, 0] / longest**length_penalty <= best_score).all()):
+        if bool((running / longest**length_penalty <= best_score).all()):
             return best
+        tokens = token.flatten()
         steps.keep((first + source).flatten())
     unfinished = torch.isinf(best_score)
-    best[unfinished] = prefix[unfinished, 0]
+    best[unfinished] = prefix[unfinished, score[unfinished].argmax(1)]
     return best

@@ -111,7 +111,7 @@ def test_nearest_is_what_sorting_all_distances_gives(
 
 
 def test_a_code_is_nearest_to_itself_at_distance_zero_however_far_out() -> None:
-    codes = (1000 + np.random.default_rng(0).normal(size=(300, 16))).astype(np.float32)
+    codes = 1000 + np.random.default_rng(0).normal(size=(300, 16))
     indices, distances = nearest(codes, codes, 1)
     assert indices[:, 0].tolist() == list(range(300))
     assert not distances.any()

@@ -68,6 +68,11 @@ class TestPCA:
         np.testing.assert_allclose(fit.coordinates, codes[:, :2], atol=1e-6)
         np.testing.assert_allclose(fit.place(np.array([[1, 2, 50]], np.float32)), [[1, 2]], atol=1e-6)
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_the_largest_loading_of_an_axis_is_positive(self, seed: int) -> None:
+        components = np.array(_fit_pca(gaussian(20, 3, seed)).details["components"])
+        assert (components.max(1) == np.abs(components).max(1)).all()
+
     def test_one_dimension_has_one_axis(self) -> None:
         fit = _fit_pca(gaussian(20, 1))
         assert fit.details["explained"] == pytest.approx([1, 0])
