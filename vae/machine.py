@@ -22,8 +22,12 @@ def cores() -> int:
 
 
 def trainer_threads() -> int:
-    """Threads of the trainer: every core up to 8 (small models gain nothing beyond), since it yields by priority."""
-    return _override("BOTTLENECK_TRAINER_THREADS") or min(cores(), 8)
+    """Threads of the trainer: the cores that the app's decoder leaves, from 1 to 8 (small models gain nothing beyond).
+
+    Not every core: threads of one computation wait for each other, so when anything else takes one of two cores, two
+    threads are many times slower than one (docs/lab-log.md), and on a laptop something always does.
+    """
+    return _override("BOTTLENECK_TRAINER_THREADS") or max(1, min(cores() - app_threads(), 8))
 
 
 def app_threads() -> int:

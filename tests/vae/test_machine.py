@@ -10,7 +10,7 @@ from vae import machine
 
 
 @pytest.mark.parametrize(
-    ("physical", "trainer", "app"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (8, 8, 2), (16, 8, 4), (96, 8, 4)]
+    ("physical", "trainer", "app"), [(1, 1, 1), (2, 1, 1), (4, 3, 1), (8, 6, 2), (16, 8, 4), (96, 8, 4)]
 )
 def test_budgets_by_cores(monkeypatch: pytest.MonkeyPatch, physical: int, trainer: int, app: int) -> None:
     monkeypatch.setattr(machine, "cores", lambda: physical)
