@@ -135,7 +135,7 @@ def cached(run: Run, method: str) -> Projection | None:
 def _fit_pca(codes: Float[ndarray, "sentences latent"]) -> Projection:
     """Eigenvectors of the covariance; signs are fixed by making the largest loading positive."""
     exact = codes.astype(np.float64)
-    mean = exact[0] + (exact - exact[0]).mean(0)  # codes that are all one are their own mean, to the last bit
+    mean = exact.mean(0)
     variances, vectors = np.linalg.eigh((exact - mean).T @ (exact - mean) / len(codes))  # ascending
     components = np.zeros((2, codes.shape[1]))
     explained = np.zeros(2)
