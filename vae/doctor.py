@@ -103,7 +103,6 @@ def _disconnected(known: tuple[str, ...], delta: float, kl: float, mi: float | N
     if mi is not None and mi < EMPTY_KL_NATS:
         evidence += (f"Of the KL, {_nats(kl - mi)} is mismatch with the prior: it costs, and carries no information.",)
     if delta < -IGNORED_NATS:
-        evidence += ("A sentence's own z fits it worse than another's.",)
         advice = ("Check that codes and sentences are in the same order: they seem to be mixed up.",)
     return Verdict(
         name="disconnected",
@@ -135,7 +134,10 @@ def _weak(known: tuple[str, ...], delta: float, mi: float | None) -> Verdict:
 
 
 def _autoencoder(known: tuple[str, ...], kl: float, mi: float, ceiling: float | None) -> Verdict:
-    evidence = (*known, f"KL exceeds MI by {_nats(kl - mi)}: that much is mismatch between the codes and the prior.")
+    evidence = (
+        *known,
+        f"KL exceeds MI by {_nats(kl - mi)}: that much looks like mismatch between the codes and the prior.",
+    )
     if _near_ceiling(mi, ceiling):
         evidence += ("MI is at its ceiling: on more sentences it could rise, and the mismatch shrink by as much.",)
     return Verdict(
@@ -169,6 +171,8 @@ def _describe(
         more, reading = ("less" if delta < 0 else "more"), "so the decoder reads z"
         if delta < IGNORED_NATS:
             reading = "so z makes no difference to the decoder"
+        if delta < -IGNORED_NATS:
+            reading = "so its own z only misleads the decoder"
         sentences.append(f"With another sentence's z a sentence costs {_nats(abs(delta))} {more}, {reading}.")
     if kl is not None:
         sentences.append(f"KL, the price of z, is {_nats(kl)} a sentence.")

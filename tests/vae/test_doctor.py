@@ -67,7 +67,7 @@ def test_a_saturated_mi_is_a_least_value_and_tempers_the_verdict() -> None:
 
 def test_mixed_up_codes_are_named_first() -> None:
     verdict = diagnose(figures(12.0, 6.9, 32, -8.0))
-    assert "8.0 nats less" in verdict.evidence[0]
+    assert "8.0 nats less, so its own z only misleads" in verdict.evidence[0]
     assert "same order" in verdict.advice[0]
 
 
