@@ -372,3 +372,13 @@ def test_a_long_log_of_strange_bytes(run: Run) -> None:
 def test_torch_is_not_loaded() -> None:
     code = "import sys, vae.jobs; assert not {'torch', 'pandas', 'transformers', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_wish_to_stop_is_heeded_once(run: Run) -> None:
+    jobs.claim(run)
+    assert jobs.heed(run) is None
+    jobs.stop(run)
+    status = jobs.heed(run)
+    assert status is not None
+    assert (status.state, run.status.state, run.stop_path.exists()) == ("stopped", "stopped", False)
+    assert jobs.heed(run) is None
