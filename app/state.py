@@ -46,6 +46,35 @@ TRAIN_AUTO_NAME = "train_auto_name"
 TRAIN_BASE = "train_base"
 TRAIN_BASE_ID = "train_base_id"
 
+MAP_METHOD = "map_method"
+MAP_COLOUR = "map_colour"
+MAP_SEARCH = "map_search"
+MAP_PRIOR = "map_prior"
+"""Map page: how many prior samples are placed on the map."""
+MAP_SEED = "map_seed"
+MAP_TEXT = "map_text"
+"""Map page: the sentence of one's own that is placed on the map."""
+MAP_ENDS = ("map_a", "map_b")
+"""Map page, in the URL: the rows of the sentences chosen as ends of a path."""
+MAP_PLANE = "map_plane"
+"""Map page: the map itself; `picked` is the row just chosen, `selected` the rows inside a box or lasso."""
+MAP_TABLE = "map_table"
+
+WALK_STEPS = "walk_steps"
+WALK_EXTEND = "walk_extend"
+WALK_METHOD = "walk_method"
+WALK_DECODING = "walk_decoding"
+WALK_TEMPERATURE = "walk_temperature"
+WALK_TOP_P = "walk_top_p"
+WALK_BEAMS = "walk_beams"
+WALK_DRAW = "walk_draw"
+"""Interpolate page: the seed of decoding by sampling."""
+WALK_PLACE = "walk_t"
+"""Interpolate page, in the URL: t of the step that was looked at last."""
+WALK_STRIP = "walk_strip"
+WALK_MAP = "walk_map"
+WALK_PLANE = "walk_plane"
+
 OPENED = "opened_models"
 """Model folders and Hub ids opened by hand in this session: handle -> source."""
 
@@ -56,6 +85,11 @@ MESSAGE = "message"
 def knob(section: str, name: str) -> str:
     """The key of the widget of one field of the configuration."""
     return f"train_{section}_{name}"
+
+
+def end(side: int, name: str) -> str:
+    """The key of a choice about one end of a path, 0 for A and 1 for B: kind, seed, text, row, drawn, search."""
+    return f"walk_{'ab'[side]}_{name}"
 
 
 def opened() -> dict[str, str]:

@@ -1,14 +1,320 @@
-"""Interpolate: which run it would be about. The page itself is still to come."""
+"""Interpolate: from one code to another, and the sentences on the way."""
 
+from __future__ import annotations
+
+import random
+
+import pandas as pd
 import streamlit as st
 
-from app import backend
+from app import backend, state
+from app.components import latent_map
+from app.components.latent_map import Course, Mark, Scene
+from app.components.path_strip import identity, path_strip
 from app.components.run_picker import run_picker
+from app.components.sentences import escape
+
+KINDS = ("Prior", "Sentence", "Map")
+METHODS = ("Linear", "Slerp")
+DECODINGS = ("Greedy", "Sample", "Beam")
+EXAMPLES = ("a man is reading a book on a bench .", "two dogs are running on the beach in the rain .")
+SEEDS = 2**32 - 1
+FOUND = 50
+"""Most sentences offered by the search for an end."""
+DEAF = {
+    "collapsed": "This run has collapsed: every z gives nearly the same sentence, because the decoder ignores z.",
+    "disconnected": "This run's decoder does not read z: every z gives nearly the same sentence.",
+}
+
+
+def roll(*sides: int) -> None:
+    """New random codes: for one end, or a new pair with one seed."""
+    seed = random.randrange(10_000)
+    for side in sides:
+        st.session_state[state.end(side, "seed")] = seed
+        if len(sides) == 2:
+            st.session_state[state.end(side, "kind")] = "Prior"
+
+
+def swap() -> None:
+    """A becomes B, and B becomes A."""
+    for name in ("kind", "seed", "text", "drawn", "row"):
+        a, b = (state.end(side, name) for side in (0, 1))
+        values = st.session_state.get(a), st.session_state.get(b)
+        for key, value in zip((b, a), values, strict=True):
+            if value is not None:
+                st.session_state[key] = value
+
+
+def seed_of(side: int, label: str) -> int:
+    """A seed, and the dice."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        seed = st.number_input(label, 0, SEEDS, 0, key=state.end(side, "seed"), bind="query-params", width=150)
+        st.button("Roll", icon=":material/casino:", key=state.end(side, "dice"), on_click=roll, args=(side,))
+    return int(seed)
+
+
+def drawn(side: int) -> tuple[bool, int]:
+    """Whether to take a sample of the posterior instead of its mean, and with which seed."""
+    sampled = st.toggle(
+        "Sample its posterior",
+        key=state.end(side, "drawn"),
+        bind="query-params",
+        help="The encoder answers with a Gaussian, not a point. Off: its mean. On: a random draw from it.",
+    )
+    return sampled, seed_of(side, "Seed of the draw") if sampled else 0
+
+
+def row_of(side: int, codes: backend.Codes) -> int:
+    """A sentence of the map: the one that the URL or a click there brought, or one that is searched for."""
+    key, known = state.end(side, "row"), state.end(side, "known_row")
+    asked = st.query_params.get(key)
+    if asked is not None and asked != st.session_state.get(known):
+        if asked.isdecimal() and len(asked) < 12 and int(asked) < len(codes.texts):
+            st.session_state[key] = int(asked)
+        else:
+            st.warning(
+                f"The map has no sentence {escape(asked[:40])}, so this is its first.", icon=":material/search_off:"
+            )
+    current = st.session_state.get(key)
+    current = current if isinstance(current, int) and 0 <= current < len(codes.texts) else 0
+    words = st.text_input(
+        "Find a sentence", key=state.end(side, "search"), type="search", live="300ms", placeholder="words in it"
+    )
+    matches = latent_map.matches(codes.texts, words or "")[:FOUND]
+    options = [*([] if current in matches else [current]), *matches]
+    st.session_state[key] = current
+    row = st.selectbox(
+        "Sentence of the map" if not matches else f"Sentence of the map, {len(matches)} found",
+        options,
+        format_func=lambda row: codes.texts[row],
+        key=key,
+        persist_state="session",
+    )
+    st.query_params[key] = st.session_state[known] = str(row)
+    return int(row)
+
+
+def choose_end(side: int, model: backend.Model) -> backend.End:
+    """The form of one end."""
+    kinds = [kind for kind in KINDS if kind != "Map" or backend.has_codes(model)]
+    st.markdown(f"**End {'AB'[side]}**")
+    kind = st.segmented_control(
+        f"What is end {'AB'[side]}?",
+        kinds,
+        default="Prior",
+        required=True,
+        key=state.end(side, "kind"),
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if kind == "Prior":
+        return backend.End(kind="prior", seed=seed_of(side, "Seed"))
+    if kind == "Sentence":
+        text = st.text_input(
+            "Sentence", EXAMPLES[side], key=state.end(side, "text"), bind="query-params", max_chars=2000
+        )
+        sampled, seed = drawn(side)
+        return backend.End(kind="sentence", text=text or "", drawn=sampled, seed=seed)
+    row = row_of(side, backend.codes(model))
+    sampled, seed = drawn(side)
+    return backend.End(kind="map", row=row, drawn=sampled, seed=seed)
+
+
+def choose_path() -> tuple[int, float, str, backend.Decoding]:
+    """Steps, extrapolation, kind of path, and how its codes are read."""
+    with st.grid(4, min_column_width=200):
+        steps = st.slider("Steps", 3, 41, 11, key=state.WALK_STEPS, bind="query-params")
+        extend = st.slider(
+            "Beyond both ends",
+            0.0,
+            1.0,
+            0.0,
+            0.05,
+            key=state.WALK_EXTEND,
+            bind="query-params",
+            help="How far the path goes on before A and after B, as a share of its length.",
+        )
+        method = st.segmented_control(
+            "Path",
+            METHODS,
+            default="Linear",
+            required=True,
+            key=state.WALK_METHOD,
+            bind="query-params",
+            help="Linear: (1 − t) A + t B, which passes nearer to the origin than random codes lie. Slerp "
+            "(spherical): a turn from A to B, which keeps their distance from it.",
+        )
+        with st.container(gap="small"):
+            how = choose_decoding()
+    return int(steps), float(extend), method.lower(), how
+
+
+def choose_decoding() -> backend.Decoding:
+    """How a code is turned into words."""
+    method = st.segmented_control(
+        "Reading",
+        DECODINGS,
+        default="Greedy",
+        required=True,
+        key=state.WALK_DECODING,
+        bind="query-params",
+        help="Greedy takes the likeliest word each time. Sampling draws words by their probability. Beam search "
+        "keeps several beginnings and takes the likeliest whole.",
+    )
+    if method == "Sample":
+        with st.container(horizontal=True):
+            temperature = st.number_input(
+                "Temperature", 0.05, 5.0, 1.0, 0.05, key=state.WALK_TEMPERATURE, bind="query-params", width=130
+            )
+            top_p = st.number_input("Top-p", 0.05, 1.0, 1.0, 0.05, key=state.WALK_TOP_P, bind="query-params", width=130)
+            seed = st.number_input("Seed", 0, SEEDS, 0, key=state.WALK_DRAW, bind="query-params", width=130)
+        return backend.Decoding(method="sample", temperature=temperature, top_p=top_p, seed=int(seed))
+    if method == "Beam":
+        beams = st.number_input("Beams", 2, 16, 4, key=state.WALK_BEAMS, bind="query-params", width=130)
+        return backend.Decoding(method="beam", beams=int(beams))
+    return backend.Decoding()
+
+
+def position(walk: backend.Walk) -> int:
+    """The step that is nearest to the t in the URL; the first where there is none."""
+    try:
+        place = float(st.query_params.get(state.WALK_PLACE, walk.places[0]))
+    except ValueError:
+        return 0
+    return min(range(len(walk.places)), key=lambda step: abs(walk.places[step] - place))
+
+
+def read(walk: backend.Walk) -> None:
+    """The strip of sentences; the place where the reader rests goes into the URL."""
+
+    def rested() -> None:
+        step = st.session_state[state.WALK_STRIP].position
+        if isinstance(step, int) and 0 <= step < len(walk.places):
+            st.query_params[state.WALK_PLACE] = f"{walk.places[step]:g}"
+
+    path_strip(walk, position=position(walk), key=state.WALK_STRIP, on_position=rested)
+
+
+def draw(name: str, model: backend.Model, walk: backend.Walk) -> None:
+    """The path on the map of the run."""
+    codes = backend.codes(model)
+    maps = {method: backend.project(model, method.lower()) for method in ("PCA", "UMAP")}
+    offered = [method for method, projection in maps.items() if projection is not None]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = st.segmented_control(
+            "The path on the map by",
+            offered,
+            default="PCA",
+            required=True,
+            key=state.WALK_MAP,
+            bind="query-params",
+        )
+        colour = st.selectbox(
+            "Colour by",
+            latent_map.colourings(codes),
+            index=latent_map.first_colouring(codes),
+            key=state.MAP_COLOUR,
+            bind="query-params",
+            width=170,
+        )
+    projection = maps[method]
+    if projection is None:
+        return
+    course = projection.place(walk.codes)
+    ends = [
+        Mark(x=x, y=y, name=letter, text=walk.texts[step], title=f"End {letter}")
+        for letter, t in (("A", 0.0), ("B", 1.0))
+        for step in [min(range(len(walk.places)), key=lambda step: abs(walk.places[step] - t))]
+        for x, y in [course[step].tolist()]
+    ]
+    path = Course(
+        id=identity(walk),
+        x=course[:, 0].tolist(),
+        y=course[:, 1].tolist(),
+        t=walk.places,
+        texts=walk.texts,
+        position=position(walk),
+    )
+    scene = Scene(ends=ends, path=path, height="26rem")
+    latent_map.latent_map(codes, projection, colour, scene, key=state.WALK_PLANE, name=name)
+    if projection.exact:
+        st.caption("Exact: the path as it lies in this plane. Click a dot of it to go there.")
+    else:
+        st.caption("Approximate: each step is put among its nearest sentences. Click a dot of the path to go there.")
+
+
+def keep(name: str, walk: backend.Walk, python: str, command: str | None) -> None:
+    """The path to take away: a table, and the words that make it again."""
+    frame = pd.DataFrame({"t": walk.places, "sentence": walk.texts})
+    rows = "\n".join(
+        f"| {t:.2f} | {text.replace('|', chr(92) + '|')} |" for t, text in zip(walk.places, walk.texts, strict=True)
+    )
+    markdown = f"| t | sentence |\n| ---: | --- |\n{rows}\n"
+    with st.expander("Take it with you: table, Python, command", icon=":material/ios_share:"):
+        st.dataframe(
+            frame,
+            hide_index=True,
+            column_config={
+                "t": st.column_config.NumberColumn(format="%.2f", width="small"),
+                "sentence": st.column_config.TextColumn(width="large"),
+            },
+            alt="The sentences of the path",
+        )
+        with st.container(horizontal=True):
+            st.download_button(
+                "CSV", frame.to_csv(index=False), f"{name}-path.csv", "text/csv", icon=":material/download:"
+            )
+            st.download_button("Markdown", markdown, f"{name}-path.md", "text/markdown", icon=":material/download:")
+        st.markdown("**The same in Python**")
+        st.code(python, language="python", wrap_lines=True)
+        st.markdown("**The same from a terminal**")
+        if command is None:
+            st.caption(
+                "The command line reads greedily, between two sentences or between two random codes of one seed. "
+                "This path is something else: use the Python above."
+            )
+        else:
+            st.code(command, language="bash", wrap_lines=True)
+
 
 st.title("Interpolate", anchor=False)
-chosen = run_picker([entry.name for entry in backend.entries() if entry.has_model])
-if chosen is None:
-    st.markdown("There is no finished model yet: train one first.")
+names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
+if not names:
+    st.markdown("There is no trained model yet. Train the first one, then walk through its codes.")
     st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    name = run_picker(names)
+    st.button("Two random codes", icon=":material/casino:", on_click=roll, args=(0, 1))
+    st.button("Swap A and B", icon=":material/swap_horiz:", on_click=swap)
+model = backend.model(name, state.opened().get(name))
+a_column, b_column = st.columns(2, border=True)
+with a_column:
+    a = choose_end(0, model)
+with b_column:
+    b = choose_end(1, model)
+steps, extend, method, how = choose_path()
+
+path = {"steps": steps, "method": method, "extend": extend, "how": how}
+try:
+    walk = backend.walk(model, a, b, **path)
+except ValueError as error:
+    st.error(escape(str(error)), icon=":material/error:")
+    st.stop()
+
+verdict = None if name.startswith("~") else backend.verdict(name)
+if verdict and verdict.name in DEAF:
+    st.warning(DEAF[verdict.name], icon=":material/compress:")
+elif len(set(walk.texts)) == 1:
+    st.info("Every step of this path reads the same. Try ends that lie farther apart.", icon=":material/info:")
+if backend.has_codes(model):
+    left, right = st.columns([1.25, 1], gap="large")
+    with left:
+        st.fragment(read)(walk)
+    with right:
+        draw(name, model, walk)
 else:
-    st.markdown("This page is not written yet.")
+    st.fragment(read)(walk)
+keep(name, walk, backend.walk_python(model, a, b, **path), backend.walk_command(model, a, b, **path))

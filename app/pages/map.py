@@ -1,14 +1,283 @@
-"""Map: which run it would be about. The page itself is still to come."""
+"""Map: the codes of a run's sentences in the plane. Hover to read, choose two sentences to walk between them."""
+
+from __future__ import annotations
 
 import streamlit as st
 
-from app import backend
+from app import backend, state
+from app.components import latent_map
+from app.components.latent_map import Mark, Scene
 from app.components.run_picker import run_picker
+from app.components.sentences import escape
+
+METHODS = ("UMAP", "PCA")
+MOST_PRIOR = 50
+WORDS = {
+    "collapsed": "This run has collapsed: its encoder gives every sentence nearly the same code, so the map is a "
+    "blob, and who lies beside whom is chance.",
+    "disconnected": "This run is disconnected: its codes are spread out, but its decoder does not read them.",
+}
+
+
+def models() -> list[str]:
+    """Names of everything that may have a map."""
+    return [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
+
+
+def rows_asked(count: int) -> list[int | None]:
+    """The ends that the URL names, where there are such sentences."""
+    rows: list[int | None] = []
+    for name, key in zip("AB", state.MAP_ENDS, strict=True):
+        text = st.query_params.get(key)
+        known = text is not None and text.isdecimal() and len(text) < 12 and int(text) < count
+        if text is not None and not known:
+            st.warning(
+                f"End {name} in the address is {escape(text[:40])}, and no sentence of this map has that number.",
+                icon=":material/search_off:",
+            )
+        rows.append(int(text) if known and text is not None else None)
+    return rows
+
+
+def set_ends(rows: list[int | None]) -> None:
+    """Write the ends into the URL."""
+    for key, row in zip(state.MAP_ENDS, rows, strict=True):
+        if row is None:
+            st.query_params.pop(key, None)
+        else:
+            st.query_params[key] = str(row)
+
+
+def pick(row: int, rows: list[int | None]) -> None:
+    """Make a sentence an end: A first, then B; with both there, B moves."""
+    if row not in rows:
+        set_ends([row, rows[1]] if rows[0] is None else [rows[0], row])
+
+
+def picked(rows: list[int | None]) -> None:
+    """A click on a sentence of the map."""
+    row = st.session_state[state.MAP_PLANE].picked
+    if isinstance(row, int):
+        pick(row, rows)
+
+
+def listed(rows: list[int | None], shown: list[int]) -> None:
+    """Rows that were ticked in the table: the first two become the ends."""
+    ticked = [shown[index] for index in st.session_state[state.MAP_TABLE].selection.rows][:2]
+    if len(ticked) == 2:
+        set_ends(list(ticked))
+    elif ticked:
+        pick(ticked[0], rows)
+
+
+def chosen_projection(of: backend.Model, method: str) -> backend.Projection:
+    """The map that was asked for; while its UMAP is being fitted, the PCA."""
+    known = backend.project(of, method)
+    if known is not None:
+        return known
+    progress = backend.fitting(of)
+    if progress is None:
+        backend.fit_umap(of)
+    if progress is not None and progress.problem:
+        st.warning(f"The UMAP could not be fitted, so this is the PCA. {escape(progress.problem)}")
+        st.button("Try again", on_click=backend.fit_umap, args=(of,))
+    else:
+        st.fragment(waiting, run_every=1.5)(of)
+    return backend.project(of, "pca")
+
+
+def waiting(of: backend.Model) -> None:
+    """How long the UMAP has been on its way; redraws the page when it is there."""
+    progress = backend.fitting(of)
+    if progress is None or progress.problem:
+        st.rerun()
+    st.info(
+        f"The UMAP is being fitted in the background, {progress.seconds:.0f} s so far; it takes about half a minute "
+        "for 2,000 sentences, once. Until then this is the PCA.",
+        icon=":material/hourglass_top:",
+    )
+
+
+def place(of: backend.Model, projection: backend.Projection) -> list[Mark]:
+    """The form of what can be placed on the map, and its marks."""
+    count = st.slider("Random codes from the prior", 0, MOST_PRIOR, 0, key=state.MAP_PRIOR, bind="query-params")
+    seed = 0
+    if count:
+        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key=state.MAP_SEED, bind="query-params")
+    text = st.text_input(
+        "A sentence of your own", key=state.MAP_TEXT, bind="query-params", placeholder="a man is reading on a bench ."
+    )
+    marks: list[Mark] = []
+    if count:
+        codes = backend.prior(of, count, seed)
+        said = backend.decode(of, codes)
+        marks += [
+            Mark(x=x, y=y, text=sentence, title=f"Prior sample {number} of seed {seed}, decoded", kind="prior")
+            for number, ((x, y), sentence) in enumerate(zip(projection.place(codes).tolist(), said, strict=True), 1)
+        ]
+    if text.strip():
+        mean = backend.encode(of, text)[0][None]
+        x, y = projection.place(mean)[0].tolist()
+        said = backend.decode(of, mean)[0]
+        marks.append(Mark(x=x, y=y, text=said, title=f"Your sentence “{text.strip()}”, decoded from its code as"))
+    return marks
+
+
+def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
+    """The two ends, and the way to the page that walks between them."""
+    st.markdown("**Walk between two sentences**")
+    for side, row in zip("AB", rows, strict=True):
+        words = escape(codes.texts[row]) if row is not None else f":gray[click a point to make it end {side}]"
+        st.markdown(f":gray-badge[{side}] {words}")
+    if None in rows:
+        return
+    query = {state.RUN: name} if not name.startswith("~") else {}
+    for side, row in enumerate(rows):
+        query |= {state.end(side, "kind"): "Map", state.end(side, "row"): str(row)}
+    st.page_link(
+        "app/pages/interpolate.py",
+        label="**Interpolate between them**",
+        icon=":material/linear_scale:",
+        query_params=query,
+    )
+    with st.container(horizontal=True):
+        st.button("Swap", icon=":material/swap_horiz:", on_click=set_ends, args=(rows[::-1],))
+        st.button("Clear", icon=":material/close:", on_click=set_ends, args=([None, None],))
+
+
+def table(name: str, codes: backend.Codes, shown: list[int], rows: list[int | None], what: str) -> None:
+    """The sentences that were circled or found."""
+    st.subheader(f"{len(shown):,} {what}", anchor=False)
+    if not shown:
+        return
+    frame = codes.labels.iloc[shown].copy()
+    frame.insert(0, "sentence", [codes.texts[row] for row in shown])
+    frame.insert(1, "words", codes.words[shown])
+    frame.insert(2, "KL (nats)", codes.kl_nats[shown].round(2))
+    frame.insert(0, "row", shown)
+    st.dataframe(
+        frame,
+        hide_index=True,
+        height="auto" if len(shown) < 10 else 400,
+        key=state.MAP_TABLE,
+        on_select=lambda: listed(rows, shown),
+        selection_mode="multi-row",
+        column_config={"sentence": st.column_config.TextColumn(width="large"), "row": None},
+        alt=f"{len(shown)} sentences with their labels",
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download as CSV",
+            frame.to_csv(index=False),
+            f"{name}-sentences.csv",
+            "text/csv",
+            icon=":material/download:",
+        )
+        st.caption("Click a heading to sort. Tick two rows to make them the ends A and B.")
+
+
+def notes(projection: backend.Projection, placed: bool) -> str:
+    """What the map shows, and how far it can be trusted."""
+    if projection.exact:
+        share = 100 * sum(projection.details["explained"])
+        return (
+            f"PCA shows the codes as they lie in the two directions in which they differ most: {share:.0f} % of their "
+            "variance. It is exact, also for what is placed on it, but the other directions are not seen. Inside the "
+            "dashed circle fall 95 % of random codes."
+        )
+    estimate = " What you place on it is put among its nearest sentences, however far away they are." if placed else ""
+    return (
+        "UMAP keeps neighbours together; distances and directions across the map mean little, and the map says "
+        f"nothing about the prior.{estimate}"
+    )
+
 
 st.title("Map", anchor=False)
-chosen = run_picker([entry.name for entry in backend.entries() if entry.has_model])
-if chosen is None:
-    st.markdown("There is no finished model yet: train one first.")
+names = models()
+if not names:
+    st.markdown("There is no trained model yet. Train the first one: a map of its codes comes with it.")
     st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    name = run_picker(names)
+    method = st.segmented_control(
+        "Map by",
+        METHODS,
+        default="UMAP",
+        required=True,
+        key=state.MAP_METHOD,
+        bind="query-params",
+        width="content",
+    )
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+
+model = backend.model(name, state.opened().get(name))
+if not backend.has_codes(model) and model.run is not None:
+    st.markdown(
+        "The sentences of this run have not been encoded yet: that is done when training ends. "
+        "If it has been stopped, it can be done now."
+    )
+    if st.button("Encode its sentences", icon=":material/hub:", type="primary"):
+        with st.spinner("Encoding the test sentences …"):
+            backend.encode_sentences(model)
+        st.rerun()
+    st.stop()
+
+codes = backend.codes(model)
+with controls:
+    colour = st.selectbox(
+        "Colour by",
+        latent_map.colourings(codes),
+        index=latent_map.first_colouring(codes),
+        key=state.MAP_COLOUR,
+        bind="query-params",
+        width=170,
+    )
+    query = st.text_input(
+        "Find words", key=state.MAP_SEARCH, bind="query-params", type="search", live="300ms", placeholder="red jacket"
+    )
+verdict = None if name.startswith("~") else backend.verdict(name)
+if verdict and verdict.name in WORDS:
+    st.warning(WORDS[verdict.name], icon=":material/compress:")
+projection = chosen_projection(model, method.lower())
+ends = rows_asked(len(codes.texts))
+found = latent_map.matches(codes.texts, query) if query and query.strip() else None
+
+plane, side = st.columns([3, 1.15], gap="medium")
+with side:
+    with st.container(border=True):
+        ends_card(name, codes, ends)
+    with st.container(border=True):
+        st.markdown("**Place on the map**")
+        placed = place(model, projection)
+with plane:
+    selected = [
+        row for row in st.session_state.get(state.MAP_PLANE, {}).get("selected") or [] if row < len(codes.texts)
+    ]
+    marks = [
+        Mark(x=x, y=y, text=codes.texts[row], title=f"End {letter}", name=letter, row=row)
+        for letter, row in zip("AB", ends, strict=True)
+        if row is not None
+        for x, y in [projection.coordinates[row].tolist()]
+    ]
+    latent_map.latent_map(
+        codes,
+        projection,
+        colour,
+        Scene(ends=marks, placed=placed, found=found, selected=selected),
+        key=state.MAP_PLANE,
+        name=name,
+        on_picked=lambda: picked(ends),
+    )
+    st.caption(notes(projection, bool(placed)))
+
+if selected:
+    table(name, codes, selected, ends, "sentences circled")
+elif found is not None:
+    table(name, codes, found, ends, f"sentences with “{escape(query)}”")
 else:
-    st.markdown("This page is not written yet.")
+    st.caption(
+        "Click a point for end A and another for end B; each further click moves B. Box and Lasso, or dragging with "
+        "Shift, list sentences below. Ctrl and the wheel, or + and −, zoom."
+    )

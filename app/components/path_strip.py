@@ -1,0 +1,71 @@
+"""A path read sentence by sentence, scrubbed in the browser (assets/path_strip.*): no step of it asks the server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import backend
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+TYPICAL = 2.0
+"""Standard deviations of the prior's distance from the origin that count as typical: 95 % of its samples."""
+
+_STRIP = st.components.v2.component(
+    "bottleneck_path_strip",
+    **{kind: (ASSETS / f"path_strip.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
+)
+
+
+def path_strip(walk: backend.Walk, *, position: int, key: str, on_position: Callable[[], None]) -> None:
+    """Show the path. Where the reader comes to rest stands in `st.session_state[key].position`, a step."""
+    data = {"id": identity(walk), "t": walk.places, "position": position, **reading(walk)}
+    _STRIP(key=key, data=data, on_position_change=on_position)
+
+
+def identity(walk: backend.Walk) -> str:
+    """A name for the path, the same whenever it is the same path and reads the same."""
+    content = repr((walk.places, walk.texts)).encode() + walk.codes.tobytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def reading(walk: backend.Walk) -> dict[str, Any]:
+    """The rows of the path, repeats merged and their new words marked, and what is said beside each step."""
+    rows: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
+    before = None
+    for text, group in groupby(range(len(walk.texts)), walk.texts.__getitem__):
+        members = list(group)
+        start, end = walk.places[members[0]], walk.places[members[-1]]
+        where = f"t {start:.2f}" if start == end else f"t {start:.2f} – {end:.2f}"
+        marked = [(word, False) for word in text.split()] if before is None else backend.word_changes(before, text)
+        rows.append({"first": members[0], "where": where, "words": marked})
+        for step in members:
+            lead, quote = near(walk, step)
+            steps.append({"row": len(rows) - 1, "typical": typical(walk.shells[step]), "lead": lead, "quote": quote})
+        before = text
+    return {"rows": rows, "steps": steps}
+
+
+def typical(shell: float) -> str:
+    """How far a code is from the origin against samples of the prior, in words."""
+    if abs(shell) <= TYPICAL:
+        return "As far from the origin as a typical random code."
+    side = "Nearer to" if shell < 0 else "Farther from"
+    return f"{side} the origin than random codes are, by {abs(shell):.1f} standard deviations of their distance."
+
+
+def near(walk: backend.Walk, step: int) -> tuple[str, str]:
+    """The nearest sentence of the map: words that lead to it, and the sentence."""
+    if not walk.nearest:
+        return "", ""
+    text, distance = walk.nearest[step]
+    return (
+        "The code of a sentence of the map: " if distance < 0.005 else f"Nearest on the map, {distance:.1f} away: "
+    ), text

@@ -1,0 +1,669 @@
+// The map of codes, in the browser. Drawing, hovering, moving and selecting need no answer from Python; Python hears
+// of a point that was chosen (trigger `picked`: its row) and of sentences that were circled (state `selected`: rows).
+// The view belongs to the reader: it stays as it is until `data.view` names another map.
+//
+// A path on the map follows the strip of sentences beside it through the event `bottleneck:step` on the document.
+
+const REACH = 14; // pixels around a point in which the pointer means it
+const STEP = "bottleneck:step";
+const scenes = new WeakMap();
+
+export default function (component) {
+  const root = component.parentElement;
+  if (!scenes.has(root)) scenes.set(root, new Scene(root));
+  scenes.get(root).update(component);
+  return () => {
+    scenes.get(root)?.close();
+    scenes.delete(root);
+  };
+}
+
+class Scene {
+  constructor(root) {
+    this.root = root;
+    this.canvas = root.querySelector("canvas");
+    this.card = root.querySelector(".card");
+    this.legend = root.querySelector(".legend");
+    this.live = root.querySelector(".live");
+    this.pen = this.canvas.getContext("2d");
+    this.tool = "move";
+    this.pointers = new Map();
+    this.muted = new Set();
+    this.hovered = null;
+    this.observer = new ResizeObserver(() => this.resize());
+    this.observer.observe(this.canvas);
+    this.follow = (event) => this.onStep(event.detail);
+    document.addEventListener(STEP, this.follow);
+    this.listen();
+  }
+
+  close() {
+    this.observer.disconnect();
+    document.removeEventListener(STEP, this.follow);
+  }
+
+  update({ data, setStateValue, setTriggerValue }) {
+    const before = this.data;
+    this.data = data;
+    this.select = (rows) => setStateValue("selected", rows);
+    this.pick = (row) => setTriggerValue("picked", row);
+    this.canvas.style.setProperty("--map-height", data.height);
+    this.canvas.setAttribute("aria-label", data.alt);
+    const style = getComputedStyle(this.canvas);
+    this.ink = style.getPropertyValue("--st-text-color").trim() || "#222";
+    this.ground = style.getPropertyValue("--st-background-color").trim() || "#fff";
+    this.accent = style.getPropertyValue("--st-primary-color").trim() || "#0a7";
+    this.font = style.fontFamily;
+    this.chosen = data.selected ? new Set(data.selected) : null;
+    this.found = data.found ? new Set(data.found) : null;
+    if (before?.colour.title !== data.colour.title) this.muted.clear();
+    if (before?.path?.id !== data.path?.id) this.position = data.path?.position ?? 0;
+    if (before?.view !== data.view) {
+      this.view = null;
+      this.hide();
+    }
+    this.explain();
+    this.resize();
+  }
+
+  // --- The view: pixels = (data - centre) * scale ---------------------------------------------------------------
+
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!width || !height || !this.data) return;
+    const ratio = window.devicePixelRatio || 1;
+    this.width = width;
+    this.height = height;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if (!this.view) this.fit();
+    this.draw();
+  }
+
+  fit() {
+    const { points, placed, path, prior } = this.data;
+    const xs = [...points.x, ...placed.map((mark) => mark.x), ...(path?.x ?? [])];
+    const ys = [...points.y, ...placed.map((mark) => mark.y), ...(path?.y ?? [])];
+    if (prior) {
+      xs.push(prior.x - prior.radius, prior.x + prior.radius);
+      ys.push(prior.y - prior.radius, prior.y + prior.radius);
+    }
+    const [left, right] = range(xs);
+    const [bottom, top] = range(ys);
+    const room = 28;
+    const scale = Math.min(
+      (this.width - 2 * room) / Math.max(right - left, 1e-9),
+      (this.height - 2 * room) / Math.max(top - bottom, 1e-9),
+    );
+    this.view = { x: (left + right) / 2, y: (bottom + top) / 2, scale, whole: scale };
+  }
+
+  toPixels(x, y) {
+    const { view, width, height } = this;
+    return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
+  }
+
+  zoom(factor, px = this.width / 2, py = this.height / 2) {
+    const { view } = this;
+    const scale = clamp(view.scale * factor, view.whole / 4, view.whole * 400);
+    view.x += (px - this.width / 2) * (1 / view.scale - 1 / scale);
+    view.y -= (py - this.height / 2) * (1 / view.scale - 1 / scale);
+    view.scale = scale;
+    this.draw();
+  }
+
+  move(dx, dy) {
+    this.view.x -= dx / this.view.scale;
+    this.view.y += dy / this.view.scale;
+    this.draw();
+  }
+
+  // --- Drawing ----------------------------------------------------------------------------------------------------
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.paint(this.pen));
+  }
+
+  shades() {
+    const { colour, points } = this.data;
+    const groups = new Map(); // colour -> rows, the emphasised apart
+    const loud = new Map();
+    const some = this.found ?? this.chosen;
+    for (let row = 0; row < points.x.length; row++) {
+      if (colour.groups && this.muted.has(colour.rows[row])) continue;
+      const shade = colour.groups ? colour.groups[colour.rows[row]].colour : colour.shades[colour.rows[row]];
+      const into = some?.has(row) ? loud : groups;
+      if (!into.has(shade)) into.set(shade, []);
+      into.get(shade).push(row);
+    }
+    return { groups, loud, quiet: some ? 0.18 : 0.8 };
+  }
+
+  radius() {
+    const n = this.data.points.x.length;
+    const closer = Math.log2(Math.max(1, this.view.scale / this.view.whole));
+    return clamp(4.6 - 0.55 * Math.log10(Math.max(n, 10)), 1.4, 4.6) + 0.45 * Math.min(closer, 5);
+  }
+
+  paint(pen) {
+    const { data, width, height } = this;
+    pen.clearRect(0, 0, width, height);
+    this.paintPrior(pen);
+    const { groups, loud, quiet } = this.shades();
+    const radius = this.radius();
+    pen.globalAlpha = quiet;
+    for (const [shade, rows] of groups) this.dots(pen, rows, radius, shade);
+    pen.globalAlpha = 0.95;
+    for (const [shade, rows] of loud) this.dots(pen, rows, radius + 1.2, shade);
+    pen.globalAlpha = 1;
+    if (data.axes) this.paintAxes(pen);
+    if (data.path) this.paintPath(pen);
+    for (const mark of data.placed) this.paintMark(pen, mark);
+    for (const end of data.ends) this.paintEnd(pen, end);
+    if (this.hovered) this.ring(pen, this.hovered.x, this.hovered.y, radius + 4);
+    this.paintDrag(pen);
+  }
+
+  dots(pen, rows, radius, shade) {
+    const { x, y } = this.data.points;
+    pen.fillStyle = shade;
+    pen.beginPath();
+    for (const row of rows) {
+      const [px, py] = this.toPixels(x[row], y[row]);
+      if (px < -radius || py < -radius || px > this.width + radius || py > this.height + radius) continue;
+      pen.moveTo(px + radius, py);
+      pen.arc(px, py, radius, 0, 2 * Math.PI);
+    }
+    pen.fill();
+  }
+
+  paintPrior(pen) {
+    const { prior } = this.data;
+    if (!prior) return;
+    const [px, py] = this.toPixels(prior.x, prior.y);
+    const radius = prior.radius * this.view.scale;
+    pen.save();
+    pen.strokeStyle = this.ink;
+    pen.fillStyle = this.ink;
+    pen.globalAlpha = 0.45;
+    pen.setLineDash([5, 5]);
+    pen.beginPath();
+    pen.arc(px, py, radius, 0, 2 * Math.PI);
+    pen.stroke();
+    pen.globalAlpha = 0.75;
+    pen.font = `12px ${this.font}`;
+    pen.textAlign = "center";
+    pen.fillText(prior.name, px, Math.max(14, py - radius - 6));
+    pen.restore();
+  }
+
+  paintAxes(pen) {
+    pen.save();
+    pen.fillStyle = this.ink;
+    pen.globalAlpha = 0.75;
+    pen.font = `12px ${this.font}`;
+    pen.textAlign = "right";
+    pen.fillText(`${this.data.axes[0]} →`, this.width - 10, this.height - 9);
+    pen.translate(16, 10);
+    pen.rotate(-Math.PI / 2);
+    pen.fillText(`${this.data.axes[1]} →`, 0, 0);
+    pen.restore();
+  }
+
+  paintPath(pen) {
+    const { path } = this.data;
+    const places = path.x.map((x, step) => this.toPixels(x, path.y[step]));
+    for (const [shade, line] of [[this.ground, 6], [this.ink, 2.2]]) {
+      pen.strokeStyle = shade;
+      pen.lineWidth = line;
+      pen.lineJoin = "round";
+      pen.beginPath();
+      places.forEach(([px, py], step) => (step ? pen.lineTo(px, py) : pen.moveTo(px, py)));
+      pen.stroke();
+    }
+    for (const [px, py] of places) this.disc(pen, px, py, 3.2, this.ink, this.ground, 1);
+    const [px, py] = places[clamp(this.position, 0, places.length - 1)];
+    this.disc(pen, px, py, 8, this.accent, this.ground, 2.5);
+  }
+
+  paintEnd(pen, end) {
+    const [px, py] = this.toPixels(end.x, end.y);
+    const lift = this.data.path ? 17 : 0; // beside the path, so that its marker stays visible
+    this.disc(pen, px, py - lift, 10, this.ink, this.ground, 2);
+    pen.fillStyle = this.ground;
+    pen.font = `600 12px ${this.font}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.fillText(end.name, px, py - lift + 0.5);
+    pen.textBaseline = "alphabetic";
+  }
+
+  paintMark(pen, mark) {
+    const [px, py] = this.toPixels(mark.x, mark.y);
+    pen.beginPath();
+    for (const [dx, dy] of OUTLINES[mark.kind]) pen.lineTo(px + 8 * dx, py + 8 * dy);
+    pen.closePath();
+    pen.fillStyle = mark.kind === "own" ? this.accent : this.ground;
+    pen.strokeStyle = mark.kind === "own" ? this.ground : this.ink;
+    pen.lineWidth = 2;
+    pen.fill();
+    pen.stroke();
+  }
+
+  disc(pen, px, py, radius, fill, edge, width) {
+    pen.beginPath();
+    pen.arc(px, py, radius, 0, 2 * Math.PI);
+    pen.fillStyle = fill;
+    pen.strokeStyle = edge;
+    pen.lineWidth = width;
+    pen.fill();
+    pen.stroke();
+  }
+
+  ring(pen, x, y, radius) {
+    const [px, py] = this.toPixels(x, y);
+    pen.beginPath();
+    pen.arc(px, py, radius, 0, 2 * Math.PI);
+    pen.strokeStyle = this.ink;
+    pen.lineWidth = 2;
+    pen.stroke();
+  }
+
+  paintDrag(pen) {
+    if (!this.line) return;
+    pen.save();
+    pen.setLineDash([4, 3]);
+    pen.strokeStyle = this.accent;
+    pen.fillStyle = this.accent;
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    for (const [px, py] of this.outline()) pen.lineTo(px, py);
+    pen.closePath();
+    pen.stroke();
+    pen.globalAlpha = 0.1;
+    pen.fill();
+    pen.restore();
+  }
+
+  // --- What is where ----------------------------------------------------------------------------------------------
+
+  // Whatever the pointer means: a step of the path, a placed mark, or a sentence of the corpus.
+  at(px, py) {
+    const { points, path, placed, ends, colour } = this.data;
+    let best = null;
+    let nearest = REACH * REACH;
+    const consider = (x, y, what, favour = 1) => {
+      const [qx, qy] = this.toPixels(x, y);
+      const distance = ((px - qx) ** 2 + (py - qy) ** 2) / favour;
+      if (distance < nearest) [nearest, best] = [distance, { x, y, ...what }];
+    };
+    for (let row = 0; row < points.x.length; row++)
+      if (!(colour.groups && this.muted.has(colour.rows[row]))) consider(points.x[row], points.y[row], { row });
+    placed.forEach((mark) => consider(mark.x, mark.y, { mark }, 4));
+    ends.forEach((end) => end.row === null && consider(end.x, end.y, { mark: end }, 2));
+    path?.x.forEach((x, step) => consider(x, path.y[step], { step }, 4));
+    return best;
+  }
+
+  describe({ row, mark, step }) {
+    const { points, path } = this.data;
+    if (mark) return [mark.title, mark.text, ""];
+    if (step !== undefined) return [`t = ${path.t[step].toFixed(2)}`, path.texts[step], ""];
+    const labels = points.labels.filter(({ values, rows }) => values[rows[row]] !== "none");
+    const parts = labels.map(({ name, values, rows }) => `${name}: ${values[rows[row]]}`);
+    parts.push(`${points.words[row]} words`, `KL ${points.kl[row].toFixed(1)} nats`);
+    const name = this.data.ends.find((end) => end.row === row)?.name;
+    return [name ? `End ${name}` : "", points.text[row], parts.join(" · ")];
+  }
+
+  show(what, aloud = false) {
+    this.hovered = what;
+    const [title, text, labels] = this.describe(what);
+    this.card.querySelector(".title").textContent = title;
+    this.card.querySelector(".text").textContent = text || "(an empty sentence)";
+    this.card.querySelector(".labels").textContent = labels;
+    this.card.hidden = false;
+    const [px, py] = this.toPixels(what.x, what.y);
+    const { offsetWidth: w, offsetHeight: h } = this.card;
+    this.card.style.left = `${clamp(px + 16 + w > this.width ? px - 16 - w : px + 16, 4, Math.max(4, this.width - w - 4))}px`;
+    this.card.style.top = `${clamp(py + 16 + h > this.height ? py - 16 - h : py + 16, 4, Math.max(4, this.height - h - 4))}px`;
+    if (aloud) this.live.textContent = `${title} ${text}. ${labels}`;
+    this.draw();
+  }
+
+  hide() {
+    this.hovered = null;
+    this.card.hidden = true;
+  }
+
+  choose(what) {
+    if (what.row !== undefined && this.data.pickable) this.pick(what.row);
+    if (what.step !== undefined)
+      document.dispatchEvent(new CustomEvent(STEP, { detail: { id: this.data.path.id, step: what.step, jump: true } }));
+  }
+
+  onStep({ id, step }) {
+    if (!this.data?.path || id !== this.data.path.id) return;
+    this.position = step;
+    this.draw();
+  }
+
+  // --- Pointer and keys -------------------------------------------------------------------------------------------
+
+  listen() {
+    const { canvas } = this;
+    canvas.onpointerdown = (event) => this.down(event);
+    canvas.onpointermove = (event) => this.dragOrHover(event);
+    canvas.onpointerup = (event) => this.up(event);
+    canvas.onpointercancel = (event) => this.up(event, true);
+    canvas.onpointerleave = () => {
+      if (!this.pointers.size) this.hide();
+      this.draw();
+    };
+    canvas.onkeydown = (event) => this.key(event);
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        if (!event.ctrlKey && !event.metaKey) return; // the page scrolls, as everywhere
+        event.preventDefault();
+        this.zoom(Math.exp(-clamp(event.deltaY, -60, 60) / 120), ...this.spot(event));
+      },
+      { passive: false },
+    );
+    for (const button of this.root.querySelectorAll("[data-tool]")) button.onclick = () => this.take(button.dataset.tool);
+    const actions = {
+      closer: () => this.zoom(1.5),
+      farther: () => this.zoom(1 / 1.5),
+      whole: () => this.whole(),
+      save: () => this.save(),
+    };
+    for (const button of this.root.querySelectorAll("[data-do]")) button.onclick = actions[button.dataset.do];
+  }
+
+  take(tool) {
+    this.tool = tool;
+    for (const button of this.root.querySelectorAll("[data-tool]"))
+      button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
+    this.canvas.classList.toggle("drawing", tool !== "move");
+  }
+
+  whole() {
+    this.fit();
+    this.draw();
+  }
+
+  spot(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  down(event) {
+    if (event.button) return;
+    this.canvas.setPointerCapture(event.pointerId);
+    const spot = this.spot(event);
+    this.pointers.set(event.pointerId, spot);
+    this.began = spot;
+    this.travelled = false;
+    this.line = null;
+    this.shape = this.tool !== "move" ? this.tool : event.shiftKey ? "box" : null;
+    if (this.pointers.size > 1) this.shape = null;
+  }
+
+  dragOrHover(event) {
+    const spot = this.spot(event);
+    const before = this.pointers.get(event.pointerId);
+    if (!before) {
+      const what = this.at(...spot);
+      this.canvas.classList.toggle("choosing", Boolean(what) && this.tool === "move");
+      if (what) this.show(what);
+      else if (this.hovered) {
+        this.hide();
+        this.draw();
+      }
+      return;
+    }
+    if (!this.travelled && Math.hypot(spot[0] - this.began[0], spot[1] - this.began[1]) < 5) return;
+    this.travelled = true;
+    this.hide();
+    const others = [...this.pointers].filter(([id]) => id !== event.pointerId);
+    this.pointers.set(event.pointerId, spot);
+    if (others.length) {
+      const [, other] = others[0];
+      const apart = (a) => Math.hypot(a[0] - other[0], a[1] - other[1]) || 1;
+      this.zoom(apart(spot) / apart(before), (spot[0] + other[0]) / 2, (spot[1] + other[1]) / 2);
+    } else if (this.shape) {
+      this.line ??= [this.began];
+      this.line.push(spot);
+      this.draw();
+    } else {
+      this.canvas.classList.add("moving");
+      this.move(spot[0] - before[0], spot[1] - before[1]);
+    }
+  }
+
+  up(event, cancelled = false) {
+    const known = this.pointers.delete(event.pointerId);
+    this.canvas.classList.remove("moving");
+    if (!known || cancelled) {
+      this.line = null;
+      return;
+    }
+    if (this.line) {
+      const rows = this.inside(this.outline());
+      this.line = null;
+      this.select(rows);
+      this.draw();
+    } else if (!this.travelled) {
+      const what = this.at(...this.spot(event));
+      if (!what) return;
+      this.show(what);
+      this.choose(what);
+    }
+  }
+
+  key(event) {
+    const turns = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+    const actions = {
+      "+": () => this.zoom(1.5),
+      "=": () => this.zoom(1.5),
+      "-": () => this.zoom(1 / 1.5),
+      0: () => this.whole(),
+      Escape: () => this.data.selected && this.select([]),
+      Enter: () => this.hovered && this.choose(this.hovered),
+      " ": () => this.hovered && this.choose(this.hovered),
+    };
+    if (turns[event.key]) this.walk(...turns[event.key]);
+    else if (actions[event.key]) actions[event.key]();
+    else return;
+    event.preventDefault();
+  }
+
+  // To the nearest point in a direction; the first key press finds the point nearest to the middle.
+  walk(dx, dy) {
+    const { x, y } = this.data.points;
+    const from = this.hovered ?? { x: this.view.x, y: this.view.y };
+    let best = null;
+    let nearest = Infinity;
+    for (let row = 0; row < x.length; row++) {
+      const [ahead, aside] = [(x[row] - from.x) * dx + (y[row] - from.y) * dy, (x[row] - from.x) * dy - (y[row] - from.y) * dx];
+      const distance = Math.hypot(ahead, aside) + Math.abs(aside);
+      if (this.hovered && (ahead <= 0 || Math.abs(aside) > ahead)) continue;
+      if (distance < nearest) [nearest, best] = [distance, row];
+    }
+    if (best === null) return;
+    const [px, py] = this.toPixels(x[best], y[best]);
+    if (px < 0 || py < 0 || px > this.width || py > this.height) Object.assign(this.view, { x: x[best], y: y[best] });
+    this.show({ x: x[best], y: y[best], row: best }, true);
+  }
+
+  outline() {
+    if (this.shape === "lasso") return this.line;
+    const [[left, top], [right, bottom]] = [this.line[0], this.line.at(-1)];
+    return [[left, top], [right, top], [right, bottom], [left, bottom]];
+  }
+
+  inside(polygon) {
+    const { points, colour } = this.data;
+    const rows = [];
+    for (let row = 0; row < points.x.length; row++) {
+      if (colour.groups && this.muted.has(colour.rows[row])) continue;
+      const [px, py] = this.toPixels(points.x[row], points.y[row]);
+      let within = false;
+      for (let i = 0, j = polygon.length - 1; i < polygon.length; j = i++) {
+        const [[ax, ay], [bx, by]] = [polygon[i], polygon[j]];
+        if (ay > py !== by > py && px < ((bx - ax) * (py - ay)) / (by - ay) + ax) within = !within;
+      }
+      if (within) rows.push(row);
+    }
+    return rows;
+  }
+
+  // --- Legend -----------------------------------------------------------------------------------------------------
+
+  explain() {
+    const { colour, placed, prior } = this.data;
+    const parts = [element("span", "name", colour.title)];
+    if (colour.groups) {
+      colour.groups.forEach(({ name, count, colour: shade }, group) => {
+        const button = element("button");
+        button.type = "button";
+        button.title = "Hide or show";
+        button.setAttribute("aria-pressed", String(!this.muted.has(group)));
+        const dot = element("span", "dot");
+        dot.style.background = shade;
+        button.append(dot, element("span", "", name), element("span", "count", count.toLocaleString("en")));
+        button.onclick = () => {
+          if (!this.muted.delete(group)) this.muted.add(group);
+          this.explain();
+          this.draw();
+        };
+        parts.push(button);
+      });
+    } else {
+      const ramp = element("span", "ramp");
+      ramp.style.background = `linear-gradient(90deg, ${colour.shades.slice(0, -1).join(", ")})`;
+      parts.push(element("span", "", colour.low), ramp, element("span", "", colour.high));
+    }
+    for (const kind of new Set(placed.map((mark) => mark.kind))) {
+      const sign = element("span", "sign");
+      const outline = OUTLINES[kind].map(([x, y]) => `${9 + 7 * x},${9 + 7 * y}`).join(" ");
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      const shape = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
+      svg.setAttribute("viewBox", "0 0 18 18");
+      shape.setAttribute("points", outline);
+      shape.setAttribute("fill", kind === "own" ? this.accent : this.ground);
+      shape.setAttribute("stroke", this.ink);
+      shape.setAttribute("stroke-width", "1.5");
+      svg.append(shape);
+      sign.append(svg, element("span", "", kind === "own" ? "your sentence" : "prior samples"));
+      parts.push(sign);
+    }
+    this.legend.replaceChildren(...parts);
+  }
+
+  // The picture as it is on the screen, as an SVG file.
+  save() {
+    const pen = new Picture(this.width, this.height, this.ground, this.font);
+    const { hovered } = this;
+    this.hovered = null;
+    this.paint(pen);
+    this.hovered = hovered;
+    const link = element("a");
+    link.href = URL.createObjectURL(new Blob([pen.text()], { type: "image/svg+xml" }));
+    link.download = `${this.data.name}.svg`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+}
+
+// What the map asks of a canvas, written down as SVG.
+class Picture {
+  constructor(width, height, ground, font) {
+    Object.assign(this, { width, height, globalAlpha: 1, lineWidth: 1, textAlign: "left", textBaseline: "alphabetic" });
+    this.parts = [`<rect width="${width}" height="${height}" fill="${ground}"/>`];
+    this.dash = [];
+    this.turn = "";
+    this.stack = [];
+    this.family = font;
+  }
+  clearRect() {}
+  save() {
+    const { globalAlpha, fillStyle, strokeStyle, lineWidth, textAlign, textBaseline, font, dash, turn } = this;
+    this.stack.push({ globalAlpha, fillStyle, strokeStyle, lineWidth, textAlign, textBaseline, font, dash, turn });
+  }
+  restore() {
+    Object.assign(this, this.stack.pop());
+  }
+  setLineDash(dash) {
+    this.dash = dash;
+  }
+  translate(x, y) {
+    this.turn += `translate(${x} ${y})`;
+  }
+  rotate(angle) {
+    this.turn += `rotate(${(angle * 180) / Math.PI})`;
+  }
+  beginPath() {
+    this.d = "";
+  }
+  moveTo(x, y) {
+    this.d += `M${x.toFixed(2)} ${y.toFixed(2)}`;
+  }
+  lineTo(x, y) {
+    this.d += `${this.d ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`;
+  }
+  arc(x, y, r) {
+    this.d += `M${(x + r).toFixed(2)} ${y.toFixed(2)}a${r} ${r} 0 1 0 ${-2 * r} 0a${r} ${r} 0 1 0 ${2 * r} 0`;
+  }
+  closePath() {
+    this.d += "Z";
+  }
+  fill() {
+    this.parts.push(`<path d="${this.d}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`);
+  }
+  stroke() {
+    const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
+    this.parts.push(
+      `<path d="${this.d}" fill="none" stroke="${this.strokeStyle}" stroke-width="${this.lineWidth}" stroke-opacity="${this.globalAlpha}"${dash}/>`,
+    );
+  }
+  fillText(text, x, y) {
+    const anchor = { center: "middle", right: "end", left: "start" }[this.textAlign];
+    const size = /(\d+)px/.exec(this.font)[1];
+    const down = this.textBaseline === "middle" ? ' dominant-baseline="central"' : "";
+    const words = new XMLSerializer().serializeToString(document.createTextNode(text));
+    this.parts.push(
+      `<text transform="${this.turn}" x="${x}" y="${y}" font-size="${size}" text-anchor="${anchor}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"${down}>${words}</text>`,
+    );
+  }
+  text() {
+    const { width, height } = this;
+    const family = this.family.replaceAll('"', "'");
+    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${family}">${this.parts.join("\n")}</svg>`;
+  }
+}
+
+const OUTLINES = {
+  prior: [[0, -1], [0.85, 0], [0, 1], [-0.85, 0]],
+  own: Array.from({ length: 10 }, (_, i) => {
+    const [angle, size] = [(i * Math.PI) / 5, i % 2 ? 0.5 : 1.15];
+    return [size * Math.sin(angle), -size * Math.cos(angle)];
+  }),
+};
+
+function clamp(value, low, high) {
+  return Math.min(Math.max(value, low), high);
+}
+
+function range(values) {
+  return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+}
+
+function element(tag, className = "", text = "") {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
