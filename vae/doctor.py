@@ -136,7 +136,7 @@ def _weak(known: tuple[str, ...], delta: float, mi: float | None) -> Verdict:
 def _autoencoder(known: tuple[str, ...], kl: float, mi: float, ceiling: float | None) -> Verdict:
     evidence = (
         *known,
-        f"KL exceeds MI by {_nats(kl - mi)}: that much looks like mismatch between the codes and the prior.",
+        f"KL exceeds MI by {_nats(kl - mi)}: that looks like mismatch between codes and prior.",
     )
     if _near_ceiling(mi, ceiling):
         evidence += ("MI is at its ceiling: on more sentences it could rise, and the mismatch shrink by as much.",)

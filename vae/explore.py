@@ -1,7 +1,6 @@
 """Ways through the latent space: paths between codes, what changes along them, how typical a code is of the prior.
 
-Encoding a corpus, reading its codes and finding neighbours live in `vae.latents`, which does without torch; they are
-exploring too, so they can be had from here.
+Encoding a corpus, reading its codes and finding neighbours live in `vae.latents`, which does without torch.
 """
 
 from __future__ import annotations
@@ -12,18 +11,6 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-from vae.latents import encode_frame, nearest, read_latents, write_latents
-
-__all__ = [
-    "encode_frame",
-    "interpolate",
-    "nearest",
-    "read_latents",
-    "shell",
-    "word_changes",
-    "write_latents",
-]
 
 PARALLEL = 1e-6
 """Sine of the angle under which slerp has no plane to turn in (or, for antiparallel codes, too many)."""

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vae import explore
 from vae.config import Config, Phase
 from vae.latents import encode_frame, nearest, read_latents, write_latents
 from vae.posterior import DiagonalGaussian
@@ -121,7 +120,3 @@ def test_a_code_is_nearest_to_itself_at_distance_zero_however_far_out() -> None:
 def test_neighbours_that_do_not_exist_are_an_error(k: int) -> None:
     with pytest.raises(ValueError, match=f"{k} neighbours"):
         nearest(np.zeros((3, 2), np.float32), np.zeros((1, 2), np.float32), k)
-
-
-def test_exploring_offers_them_too() -> None:
-    assert explore.encode_frame is encode_frame
