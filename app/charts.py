@@ -70,7 +70,7 @@ def curve(
 def phases(frame: pd.DataFrame) -> list[tuple[int, int, int]]:
     """The phases that a run has been in: (phase, first step, last step), in order, each beginning where one ended."""
     ends = frame.dropna(subset=["phase", "step"]).groupby("phase")["step"].max().sort_index()
-    starts = [0, *ends.astype(int)[:-1]]
+    starts = [0, *ends.astype(int)][: len(ends)]
     return [(int(phase), int(start), int(end)) for (phase, end), start in zip(ends.items(), starts, strict=True)]
 
 

@@ -30,9 +30,8 @@ class Metric:
         """The value as people read it, without its unit; a dash where there is none."""
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             return "–"
-        if value and abs(value) < 10**-self.digits:
-            return f"{value:.1e}" if self.digits > 2 else f"{value:.{self.digits + 1}f}"
-        return f"{value:,.{self.digits}f}"
+        digits = self.digits + 1 if self.digits and 0 < abs(value) < 10**-self.digits else self.digits
+        return f"{value + 0.0:,.{digits}f}"
 
 
 METRICS: Mapping[str, Metric] = {

@@ -13,9 +13,9 @@ PALETTE: tuple[str, ...] = (
     "#DE8A00",  # orange
     "#12936A",  # green
     "#D2502B",  # vermilion
-    "#A864B8",  # purple
-    "#7A8A2A",  # olive
-    "#D4609A",  # pink
+    "#D98CB3",  # pink
+    "#B39C4D",  # sand
+    "#9457C9",  # violet
     "#8E7565",  # taupe
 )
 

@@ -69,7 +69,8 @@ def actions(entry: backend.Entry) -> None:
             st.page_link(
                 "app/pages/interpolate.py", label="Interpolate", icon=":material/linear_scale:", query_params=query
             )
-        st.button("Train again with these settings", icon=":material/content_copy:", on_click=reuse, args=(name,))
+        if st.button("Train again with these settings", icon=":material/content_copy:"):
+            reuse(name)
         if not entry.bundled and not entry.active:
             with st.popover("Rename", icon=":material/edit:"), st.form("runs_rename", border=False):
                 st.text_input("New name", value=name, key=state.RUNS_NAME)
@@ -82,10 +83,8 @@ def actions(entry: backend.Entry) -> None:
 def reuse(name: str) -> None:
     """Take the settings of a run over into the form of the page Train."""
     settings = backend.config(name)
-    if settings.recipe in backend.recipe_names():
-        st.session_state[state.TRAIN_RECIPE] = settings.recipe
     config_form.fill(settings)
-    st.switch_page("app/pages/train.py")
+    st.switch_page("app/pages/train.py", query_params={state.TRAIN_RECIPE: settings.recipe})
 
 
 def opener() -> None:

@@ -199,7 +199,7 @@ elif config:
         st.warning(sentences.escape(idle), icon=":material/info:")
 if st.button("Launch", type="primary", icon=":material/rocket_launch:", disabled=bool(problem)) and config:
     launched = backend.launch(name.strip(), config)
-    st.session_state[state.TRAIN_NAME] = None
+    st.session_state[state.TRAIN_AUTO_NAME] = name  # taken now: a new one is proposed next time
     state.say(f"{launched} is training. It goes on when you close this window.")
     st.switch_page("app/pages/runs.py", query_params={state.RUN: launched})
 if config and not problem:
