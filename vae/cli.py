@@ -59,7 +59,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command has to say: a document for --json, and words."""
+    """What a command has to say: a document for --json (None says nothing), and words."""
 
     document: Any
     words: str
@@ -74,9 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         with contextlib.redirect_stdout(sys.stderr):
             answer: Answer = options.command(options)
-        if options.json:
+        if options.json and answer.document is not None:
             print(json.dumps(runs.finite(answer.document), indent=2, ensure_ascii=False), flush=True)
-        elif answer.words:
+        if answer.words and not options.json:
             print(answer.words, flush=True)
     except KeyboardInterrupt:
         return 130

@@ -114,6 +114,7 @@ REFUSED = [
     (("evaluate", "odl"), "Did you mean 'old'"),
     (("evaluate", "./nothing"), "no run at ./nothing: check the path"),
     (("evaluate", "old"), "old has no model yet"),
+    (("sample", "nobody/nothing"), "could not be fetched from the Hub"),
     (("evaluate", "old", "--split", "all"), "invalid choice: 'all'"),
     (("evaluate", "old", "--samples", "0"), "'0' is not a whole number from 1"),
     (("evaluate", "old", "--seed", "-1"), "--seed"),
@@ -415,7 +416,8 @@ def test_several_processes_of_one_run(vae: Say, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr(jobs, "claim", lambda run: pytest.fail("claimed twice"))
     assert vae("train", "--run", "shared", "--set", "train.seed=5") == Said(0, "", "")
-    assert trained == [Run("shared")] * 2
+    assert vae("train", "--run", "shared", "--set", "train.seed=5", "--json") == Said(0, "", "")
+    assert trained == [Run("shared")] * 3
     assert Run("shared").status.pid == owner
 
 
