@@ -34,7 +34,9 @@ _typecheck.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ig
 sys.modules["bottleneck_typecheck"] = _typecheck
 jaxtyping.install_import_hook([f"vae.{name}" for name in TENSORS], "bottleneck_typecheck.check")
 
-hypothesis.settings.register_profile("calm", deadline=None)  # the first example pays for what is loaded; cores are shared
+hypothesis.settings.register_profile(
+    "calm", deadline=None
+)  # the first example pays for what is loaded; cores are shared
 hypothesis.settings.load_profile("calm")
 
 SUBJECTS = ("a man", "two women", "the boy", "an old dog", "three girls", "nobody")
@@ -107,7 +109,9 @@ def tiny_t5(seed: int = 0, *, head: bool = False, **fields: Any) -> Any:
 
     shape = {"vocab_size": 330, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
     torch.manual_seed(seed)
-    config = T5Config(**{**shape, "decoder_start_token_id": 0, "dropout_rate": 0.1, "initializer_factor": 1.0, **fields})
+    config = T5Config(
+        **{**shape, "decoder_start_token_id": 0, "dropout_rate": 0.1, "initializer_factor": 1.0, **fields}
+    )
     t5 = T5ForConditionalGeneration(config).eval()
     if head:
         t5.lm_head.weight = torch.nn.Parameter(torch.randn_like(t5.lm_head.weight))
@@ -126,7 +130,9 @@ def make_space(tokenizer: Any) -> Callable[..., Space]:
         from vae.space import Space
 
         torch.manual_seed(seed)
-        model = TextVAE.around(T5Backbone(tiny_t5(seed, **(t5 or {}))), **{"latent_size": 5, "max_tokens": 64, **settings})
+        model = TextVAE.around(
+            T5Backbone(tiny_t5(seed, **(t5 or {}))), **{"latent_size": 5, "max_tokens": 64, **settings}
+        )
         with torch.no_grad():  # W_proj strong enough for z to matter
             model.projection.weight.mul_(4)
         return Space(model, tokenizer)

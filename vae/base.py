@@ -12,44 +12,75 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from huggingface_hub import snapshot_download
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from vae import runs
 from vae.batching import Batch
-from vae.config import Pretrain
+from vae.config import Pretrain, read_json
 
 MARKERS = [f"<extra_id_{i}>" for i in range(32)]
 """Span markers of a fresh vocabulary, by T5's names."""
 
+FAMILY = ("t5", "mt5")
+"""Model types that `T5ForConditionalGeneration` is the architecture of: t5-small, v1.1, Flan, ByT5; mT5."""
+
 
 def load(name: str) -> tuple[Any, Any]:
     """The T5 and the tokenizer of `starter`, a folder or a Hub id; what cannot be loaded is a `ValueError`."""
-    source = str(runs.starter_path()) if name == "starter" else name
+    source = runs.starter_path() if name == "starter" else Path(name).expanduser()
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        t5 = T5ForConditionalGeneration.from_pretrained(source, dtype="float32")
+        folder = source if source.is_dir() or name == "starter" else _fetch(name)
+        kind = read_json(folder / "config.json").get("model_type")
+        if kind not in FAMILY:  # the library would read it all the same, and fill what does not fit with noise
+            raise ValueError(f"its config.json is that of a {kind} model")
+        tokenizer = _tokenizer(folder)
+        t5, report = T5ForConditionalGeneration.from_pretrained(folder, dtype="float32", output_loading_info=True)
+        if report["missing_keys"]:
+            raise ValueError(f"weights are missing, {min(report['missing_keys'])} among them")
+        if len(tokenizer) > t5.config.vocab_size:
+            raise ValueError(f"its tokenizer has {len(tokenizer)} tokens, its weights {t5.config.vocab_size}")
     except Exception as error:  # the library raises a dozen kinds for what is one thing to the user
-        where = "folder" if Path(source).is_dir() else "Hub model"
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        where = "folder" if source.is_dir() or name == "starter" else "Hub model"
+        reason = str(error).strip().splitlines()[0][:160].rstrip(".") if str(error).strip() else type(error).__name__
         raise ValueError(
             f"The {where} {name!r} could not be loaded as a T5 ({reason}): check the name and the connection, "
             "or start from 'starter' or 'fresh', which need no network."
         ) from error
-    if tokenizer.pad_token_id is None or tokenizer.eos_token_id is None:
-        raise ValueError(f"The tokenizer of {name!r} has no padding or end token, so it is not one of a T5.")
+    if kind == "mt5":
+        t5.config.scale_decoder_outputs = False  # T5's default, unless the file says that the head is untied
+    t5.config.pad_token_id, t5.config.eos_token_id = tokenizer.pad_token_id, tokenizer.eos_token_id
     return t5, tokenizer
 
 
 def tokenizer(folder: Path) -> Any:
     """The tokenizer saved in a folder; one that is missing or damaged is a `ValueError`."""
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return _tokenizer(folder)
     except Exception as error:  # the library raises many kinds here, too
         raise ValueError(f"The tokenizer in {folder} is missing or damaged: restore its files.") from error
+
+
+def _tokenizer(folder: Path) -> Any:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    known = any((folder / file).is_file() for file in ("tokenizer.json", "spiece.model"))
+    if not known and not isinstance(tokenizer, ByT5Tokenizer):  # the library makes up a vocabulary of its own
+        raise ValueError("its tokenizer has no vocabulary: tokenizer.json or spiece.model is missing")
+    if tokenizer.pad_token_id is None or tokenizer.eos_token_id is None:
+        raise ValueError("its tokenizer has no padding or no end token")
+    return tokenizer
+
+
+def _fetch(name: str) -> Path:
+    """The folder of a Hub model, fetched or from the cache. Left to itself, transformers retries for a minute."""
+    folder = Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "tokenizer*", "spiece.model"]))
+    if not any(folder.glob("*.safetensors")):
+        snapshot_download(name, allow_patterns=["pytorch_model*"])
+    return folder
 
 
 def fresh_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:

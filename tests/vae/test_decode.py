@@ -89,7 +89,9 @@ def test_greedy_is_the_librarys_generate_token_for_token(make_space: MakeSpace, 
     for seed in range(1 if rows == 21 else 5):
         z = codes(rows, seed)
         with torch.inference_mode():
-            theirs = library(model, z, use_cache=shape != "deeper decoder")  # for which the library's cache is too short
+            theirs = library(
+                model, z, use_cache=shape != "deeper decoder"
+            )  # for which the library's cache is too short
         ours = decode.generate(model, z, LENGTH)
         assert sentences_of(model, ours) == sentences_of(model, theirs)
     if rows == 21:  # the test means nothing if all sentences are one, or none ends early
@@ -119,7 +121,9 @@ def test_a_sentence_depends_on_its_own_z_alone(make_space: MakeSpace) -> None:
 def test_it_stops_with_the_last_sentence_or_at_the_limit(make_space: MakeSpace) -> None:
     model = lively(make_space, {})
     ends = [len(s) for s in sentences_of(model, decode.generate(model, codes(40), LENGTH)) if len(s) < LENGTH]
-    short = [row for row in codes(40) if len(sentences_of(model, decode.generate(model, row[None], LENGTH))[0]) < LENGTH]
+    short = [
+        row for row in codes(40) if len(sentences_of(model, decode.generate(model, row[None], LENGTH))[0]) < LENGTH
+    ]
     assert decode.generate(model, torch.stack(short), LENGTH).shape[1] == max(ends)
     assert decode.generate(model, codes(40), 3).shape == (40, 3)
     assert decode.generate(model, codes(0), 3).shape[0] == 0
@@ -162,7 +166,9 @@ def nucleus(logits: Tensor, temperature: float, top_p: float) -> list[float]:
     return [p[token] / mass if token in kept else 0.0 for token in range(len(p))]
 
 
-@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.7), (1.5, 0.9), (0.01, 1.0), (1.0, 1e-6)])
+@pytest.mark.parametrize(
+    ("temperature", "top_p"), [(1.0, 1.0), (0.5, 1.0), (2.0, 1.0), (1.0, 0.7), (1.5, 0.9), (0.01, 1.0), (1.0, 1e-6)]
+)
 def test_samples_follow_the_distribution_they_are_asked_for(
     make_space: MakeSpace, temperature: float, top_p: float
 ) -> None:
@@ -187,7 +193,9 @@ def test_the_same_seed_gives_the_same_sentences(make_space: MakeSpace) -> None:
     model = lively(make_space, {})
 
     def sample(seed: int, **how: float) -> list[list[int]]:
-        return decode.generate(model, codes(6), LENGTH, decode.sampler(torch.Generator().manual_seed(seed), **how)).tolist()
+        return decode.generate(
+            model, codes(6), LENGTH, decode.sampler(torch.Generator().manual_seed(seed), **how)
+        ).tolist()
 
     assert sample(1) == sample(1) != sample(2)
     assert sample(1, top_p=0.5) == sample(1, top_p=0.5)

@@ -66,7 +66,9 @@ def test_what_stands_at_padding_is_never_pooled(how: str, garbage: float) -> Non
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean"])
-def test_all_layers_and_the_last_layer_are_two_options(make_space: MakeSpace, sentences: list[str], pooling: str) -> None:
+def test_all_layers_and_the_last_layer_are_two_options(
+    make_space: MakeSpace, sentences: list[str], pooling: str
+) -> None:
     last, every = (make_space(pooling=pooling, pooled_layers=layers).model for layers in ("last", "all"))
     batch = batch_of(make_space(), sentences[:5])
     with torch.no_grad():
@@ -81,7 +83,9 @@ def test_all_layers_and_the_last_layer_are_two_options(make_space: MakeSpace, se
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_rec_is_the_sum_of_the_librarys_cross_entropies(make_space: MakeSpace, sentences: list[str], shape: str) -> None:
+def test_rec_is_the_sum_of_the_librarys_cross_entropies(
+    make_space: MakeSpace, sentences: list[str], shape: str
+) -> None:
     """Computed sentence by sentence, without padding, from the logits of the library's own forward."""
     space = make_space(t5=SHAPES[shape])
     model, texts = space.model, sentences[::17]
@@ -143,7 +147,9 @@ def test_neither_padding_nor_what_stands_there_changes_anything(
         plain = batch_of(space, sentences[:6])
         wide = batch_of(space, sentences[:6], padding=256 - plain.ids.shape[1], garbage=77)
         torch.testing.assert_close(space.model.encode(wide).mean, space.model.encode(plain).mean, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(space.model.encode(wide).logvar, space.model.encode(plain).logvar, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            space.model.encode(wide).logvar, space.model.encode(plain).logvar, rtol=1e-4, atol=1e-5
+        )
         torch.testing.assert_close(
             space.model.reconstruction(z, wide), space.model.reconstruction(z, plain), rtol=1e-4, atol=1e-4
         )
@@ -158,7 +164,9 @@ def test_a_sentence_does_not_know_its_neighbours(make_space: MakeSpace, sentence
         means = space.model.encode(batch_of(space, texts)).mean
         for row, text in enumerate(texts):
             alone = batch_of(space, [text])
-            torch.testing.assert_close(space.model.reconstruction(z[[row]], alone)[0], together[row], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(
+                space.model.reconstruction(z[[row]], alone)[0], together[row], rtol=1e-4, atol=1e-4
+            )
             torch.testing.assert_close(space.model.encode(alone).mean[0], means[row], rtol=1e-4, atol=1e-5)
 
 
@@ -220,7 +228,9 @@ def test_weights_that_do_not_fit_are_refused_by_name(make_space: MakeSpace, tmp_
         {"other": torch.zeros(1)},
     ):
         odd = {name: tensor for name, tensor in {**weights, **change}.items() if tensor is not None}
-        with pytest.raises(ValueError, match=rf"The weights in here do not fit the model \({next(iter(change))} differs"):
+        with pytest.raises(
+            ValueError, match=rf"The weights in here do not fit the model \({next(iter(change))} differs"
+        ):
             model.load_weights(odd, "here")
     save_file({"x": torch.zeros(3)}, tmp_path / "model.safetensors")
     assert set(read_weights(tmp_path / "model.safetensors")) == {"x"}

@@ -14,7 +14,8 @@ from vae.posterior import DiagonalGaussian, log_prior
 def draw(seed: int, batch: int = 7, latent: int = 5, spread: float = 2.0) -> DiagonalGaussian:
     generator = torch.Generator().manual_seed(seed)
     return DiagonalGaussian(
-        spread * torch.randn(batch, latent, generator=generator), spread * torch.randn(batch, latent, generator=generator)
+        spread * torch.randn(batch, latent, generator=generator),
+        spread * torch.randn(batch, latent, generator=generator),
     )
 
 

@@ -225,7 +225,9 @@ def test_training_dropout_reaches_the_latent_term() -> None:
     assert 0.35 < float(kept.float().mean()) < 0.65
     torch.testing.assert_close(dropped[kept], (2 * F.linear(memory, layer.o.weight)).expand_as(dropped)[kept])
     layer.eval()
-    torch.testing.assert_close(layer(hidden, key_value_states=memory)[0], F.linear(memory, layer.o.weight).expand(50, 3, 8))
+    torch.testing.assert_close(
+        layer(hidden, key_value_states=memory)[0], F.linear(memory, layer.o.weight).expand(50, 3, 8)
+    )
 
 
 def test_the_class_is_the_librarys_own(make_t5: MakeT5) -> None:
