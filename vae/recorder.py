@@ -78,7 +78,6 @@ class Recorder:
             if threading.current_thread() is threading.main_thread():
                 number = getattr(signal, name)
                 self.before[number] = signal.signal(number, self._on_signal)
-        self.run.stop_path.unlink(missing_ok=True)
         process = psutil.Process()
         self._status(
             state="running", pid=process.pid, process_started=process.create_time(), message="Loading.", eta_s=None

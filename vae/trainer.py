@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from vae import base, batching, checkpoints, corpora, latents, machine, projection, recorder, runs
@@ -49,6 +50,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         torch.set_num_threads(config.train.threads or machine.trainer_threads())
         saved = checkpoints.read(run)
         precision = saved[0].precision if saved else _precision(config.train.precision)
+        AcceleratorState._reset_state()  # the library keeps one precision a process; a notebook may train twice
         accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
         corpus = _corpus(run, config)
         tokenizer, module = _start(run, config, corpus, saved)
@@ -123,7 +125,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
 
 def _corpus(run: Run, config: Config) -> Corpus:
     """The run's sentences. What is not built in is kept in the run, so that it outlives an upload or a connection."""
-    if (run.corpus_path / "test.parquet").is_file():
+    if (run.corpus_path / "corpus.json").is_file():
         return Corpus.open(run.corpus_path)
     data = config.data
     corpus = corpora.load(
