@@ -122,6 +122,20 @@ def verdict(name: str) -> doctor.Verdict | None:
         return None
 
 
+def table() -> pd.DataFrame:
+    """A row a run that can be read: name, state, recipe, latent_size, verdict and its newest figures."""
+    import pandas as pd
+
+    rows = []
+    for entry in entries():
+        if not entry.problem:
+            judged = verdict(entry.name)
+            known = {"run": entry.name, "state": entry.state, "verdict": judged.name if judged else ""}
+            known |= {"recipe": entry.recipe, "latent_size": entry.latent_size}
+            rows.append(known | {k: v for k, v in figures(entry.name).items() if not isinstance(v, list | dict)})
+    return pd.DataFrame(rows)
+
+
 def log_tail(name: str, lines: int = 40) -> str:
     """The last lines of a run's log; empty while there is none."""
     path = runs.find(name).log_path

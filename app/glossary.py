@@ -131,8 +131,11 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 
-CURVES = ("denoising_nats", "delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "kl_weight")
-"""The figures drawn as curves, in the order in which they answer “is it alive?”; the first in phase 0 only."""
+CURVES = ("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "kl_weight", "denoising_nats")
+"""The figures drawn as curves, in the order in which they answer “is it alive?”; the last in phase 0 only."""
+
+TABLE = ("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "neg_elbo_nats", "ppl_word")
+"""The figures of a table of runs."""
 
 PHASES: Mapping[int, str] = {0: "pre-training", 1: "encoder warm-up", 2: "finetuning"}
 """The phases of a run in words."""

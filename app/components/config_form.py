@@ -80,10 +80,26 @@ def values() -> dict[str, dict[str, Any]]:
     }
 
 
+def in_words(problem: str) -> str:
+    """A sentence about a field, with the field's label before its name in the files."""
+    for section in backend.SECTIONS:
+        for name in backend.knobs(section):
+            path = f"{section}.{name}"
+            if problem.startswith((f"{path}=", f"{path} ")):
+                label = BASIC.get(section, {}).get(name) or _label(name)
+                where = f"{HEADINGS[section]}, " if section.startswith("phase") else ""
+                return f"{where}{label}: {problem}"
+    return problem
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize().replace("Kl ", "KL ")
+
+
 def field(section: str, name: str, label: str | None = None) -> None:
     """The widget of one field."""
     knob = backend.knobs(section)[name]
-    label = label or name.replace("_", " ").capitalize().replace("Kl ", "KL ")
+    label = label or _label(name)
     help_text = f"{knob.help}\n\n`{section}.{name}`"
     common: dict[str, Any] = {"key": state.knob(section, name), "help": help_text, "persist_state": "session"}
     if knob.kind == "int":

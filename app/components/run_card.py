@@ -40,7 +40,9 @@ def progress(entry: backend.Entry) -> None:
     """How far an active run is, and how long it will take."""
     status = entry.status
     share = status.step / status.total_steps if status.total_steps else 0.0
-    words = f"step {status.step:,} of {status.total_steps:,}" if status.total_steps else "getting ready"
+    words = f"step {status.step:,} of {status.total_steps:,}" if status.total_steps else "Getting ready"
+    if status.message:
+        words += f" · {escape(status.message)}"
     if status.eta_s is not None:
         words += f" · about {duration(status.eta_s)} left"
     st.progress(min(1.0, max(0.0, share)), text=words)

@@ -7,6 +7,7 @@ import streamlit as st
 from app import backend, state
 from app.components import config_form
 from app.components.run_picker import run_picker
+from app.components.run_table import run_table
 from app.components.sentences import escape
 from app.components.training_monitor import EVERY, monitor
 
@@ -56,7 +57,7 @@ def open_model() -> None:
 def actions(entry: backend.Entry) -> None:
     """What can be done with a run in its state."""
     name = entry.name
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if entry.state in ("queued", "running"):
             st.button("Stop", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(name),))
         if entry.state in ("stopped", "failed"):
@@ -125,3 +126,4 @@ if entry.problem:
     st.stop()
 actions(entry)
 st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active)
+run_table(backend.table())

@@ -9,7 +9,7 @@ from app.glossary import duration
 TEXTS = {
     "captions": "Built-in captions",
     "upload": "Upload",
-    "path": "File here",
+    "path": "File path",
     "hub": "Hub",
 }
 BASES = {"starter": "Starter", "fresh": "Fresh", "other": "Folder or Hub id"}
@@ -192,7 +192,7 @@ except ValueError as error:
 
 st.subheader("Start", anchor=False)
 if problem:
-    st.error(sentences.escape(problem), icon=":material/error:")
+    st.error(sentences.escape(config_form.in_words(problem)), icon=":material/error:")
 elif config:
     st.markdown(f":material/timer: {cost(backend.estimate(config, amount))}")
     for idle in config.idle_settings():

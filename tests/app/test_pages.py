@@ -306,10 +306,10 @@ def test_a_recipe_in_the_url_is_taken(root):
 @pytest.mark.parametrize(
     ("section", "name", "value", "said"),
     [
-        ("model", "latent_size", 0, "latent_size=0"),
+        ("model", "latent_size", 0, "Size of the code z: model.latent_size=0"),
         ("model", "latent_size", -5, "latent_size=-5"),
         ("model", "latent_size", 10**9, "latent_size=1000000000"),
-        ("phase2", "learning_rate", -1.0, "learning_rate=-1.0"),
+        ("phase2", "learning_rate", -1.0, "Phase 2, Learning rate: phase2.learning_rate=-1.0"),
         ("phase2", "token_deletion", 2.0, "token_deletion=2.0"),
         ("data", "max_tokens", 1, "max_tokens=1"),
     ],
