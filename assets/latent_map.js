@@ -47,6 +47,7 @@ class Scene {
     this.data = data;
     this.select = (rows) => setStateValue("selected", rows);
     this.pick = (row) => setTriggerValue("picked", row);
+    this.root.querySelector(".tools").classList.toggle("watching", !data.pickable);
     this.canvas.style.setProperty("--map-height", data.height);
     this.canvas.setAttribute("aria-label", data.alt);
     const style = getComputedStyle(this.canvas);
@@ -162,6 +163,7 @@ class Scene {
     if (data.path) this.paintPath(pen);
     for (const mark of data.placed) this.paintMark(pen, mark);
     for (const end of data.ends) this.paintEnd(pen, end);
+    if (data.path) this.paintPosition(pen);
     if (this.hovered) this.ring(pen, this.hovered.x, this.hovered.y, radius + 4);
     this.paintDrag(pen);
   }
@@ -188,6 +190,7 @@ class Scene {
     pen.strokeStyle = this.ink;
     pen.fillStyle = this.ink;
     pen.globalAlpha = 0.45;
+    pen.lineWidth = 1.2;
     pen.setLineDash([5, 5]);
     pen.beginPath();
     pen.arc(px, py, radius, 0, 2 * Math.PI);
@@ -224,8 +227,12 @@ class Scene {
       pen.stroke();
     }
     for (const [px, py] of places) this.disc(pen, px, py, 3.2, this.ink, this.ground, 1);
-    const [px, py] = places[clamp(this.position, 0, places.length - 1)];
-    this.disc(pen, px, py, 8, this.accent, this.ground, 2.5);
+  }
+
+  paintPosition(pen) {
+    const { x, y } = this.data.path;
+    const step = clamp(this.position, 0, x.length - 1);
+    this.disc(pen, ...this.toPixels(x[step], y[step]), 8, this.accent, this.ground, 2.5);
   }
 
   paintEnd(pen, end) {
@@ -310,7 +317,7 @@ class Scene {
   describe({ row, mark, step }) {
     const { points, path } = this.data;
     if (mark) return [mark.title, mark.text, ""];
-    if (step !== undefined) return [`t = ${path.t[step].toFixed(2)}`, path.texts[step], ""];
+    if (step !== undefined) return [`t = ${path.t[step].toFixed(2).replace("-", "−")}`, path.texts[step], ""];
     const labels = points.labels.filter(({ values, rows }) => values[rows[row]] !== "none");
     const parts = labels.map(({ name, values, rows }) => `${name}: ${values[rows[row]]}`);
     parts.push(`${points.words[row]} words`, `KL ${points.kl[row].toFixed(1)} nats`);

@@ -77,12 +77,11 @@ class Strip {
   // Where A and B are on the rail. The knob's middle runs from half its width to the same before the end.
   mark() {
     const { t } = this.data;
-    const knob = 16;
     const ends = [["A", 0], ["B", 1]].map(([name, place]) => {
       const share = (place - t[0]) / (t.at(-1) - t[0]);
       const span = document.createElement("span");
       span.textContent = name;
-      span.style.left = `calc(${knob / 2}px + ${share} * (100% - ${knob}px))`;
+      span.style.left = `calc(0.675rem + ${share} * (100% - 1.35rem))`;
       return span;
     });
     this.marks.replaceChildren(...ends);
@@ -96,7 +95,7 @@ class Strip {
     this.typical.textContent = typical;
     this.lead.textContent = lead;
     this.quote.textContent = quote;
-    const place = `t = ${t[this.step].toFixed(2)}`;
+    const place = `t = ${t[this.step].toFixed(2).replace("-", "−")}`;
     this.output.textContent = place;
     this.slider.value = String(this.step);
     this.slider.setAttribute("aria-valuetext", `${place}: ${rows[row].words.map(([word]) => word).join(" ")}`);

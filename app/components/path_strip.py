@@ -43,7 +43,7 @@ def reading(walk: backend.Walk) -> dict[str, Any]:
     for text, group in groupby(range(len(walk.texts)), walk.texts.__getitem__):
         members = list(group)
         start, end = walk.places[members[0]], walk.places[members[-1]]
-        where = f"t {start:.2f}" if start == end else f"t {start:.2f} – {end:.2f}"
+        where = (f"t {start:.2f}" if start == end else f"t {start:.2f} – {end:.2f}").replace("-", "−")
         marked = [(word, False) for word in text.split()] if before is None else backend.word_changes(before, text)
         rows.append({"first": members[0], "where": where, "words": marked})
         for step in members:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components import latent_map
+from app.components.address import SWITCH, Between, heed
 from app.components.latent_map import Course, Mark, Scene
 from app.components.path_strip import identity, path_strip
 from app.components.run_picker import run_picker
@@ -19,8 +20,23 @@ METHODS = ("Linear", "Slerp")
 DECODINGS = ("Greedy", "Sample", "Beam")
 EXAMPLES = ("a man is reading a book on a bench .", "two dogs are running on the beach in the rain .")
 SEEDS = 2**32 - 1
-FOUND = 50
-"""Most sentences offered by the search for an end."""
+LONGEST = 2000  # characters of a typed sentence
+FOUND = 50  # most sentences that the search for an end offers
+ALLOWED = {
+    **{state.end(side, "kind"): KINDS for side in (0, 1)},
+    **{state.end(side, "seed"): Between(0, SEEDS) for side in (0, 1)},
+    **{state.end(side, "drawn"): SWITCH for side in (0, 1)},
+    state.WALK_STEPS: Between(3, 41),
+    state.WALK_EXTEND: Between(0, 1),
+    state.WALK_METHOD: METHODS,
+    state.WALK_DECODING: DECODINGS,
+    state.WALK_TEMPERATURE: Between(0.05, 5),
+    state.WALK_TOP_P: Between(0.05, 1),
+    state.WALK_BEAMS: Between(2, 16),
+    state.WALK_DRAW: Between(0, SEEDS),
+    state.WALK_PLACE: Between(-1, 2),
+    state.WALK_MAP: ("PCA", "UMAP"),
+}
 DEAF = {
     "collapsed": "This run has collapsed: every z gives nearly the same sentence, because the decoder ignores z.",
     "disconnected": "This run's decoder does not read z: every z gives nearly the same sentence.",
@@ -36,21 +52,10 @@ def roll(*sides: int) -> None:
             st.session_state[state.end(side, "kind")] = "Prior"
 
 
-def swap() -> None:
-    """A becomes B, and B becomes A."""
-    for name in ("kind", "seed", "text", "drawn", "row"):
-        a, b = (state.end(side, name) for side in (0, 1))
-        values = st.session_state.get(a), st.session_state.get(b)
-        for key, value in zip((b, a), values, strict=True):
-            if value is not None:
-                st.session_state[key] = value
-
-
 def seed_of(side: int, label: str) -> int:
     """A seed, and the dice."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        seed = st.number_input(label, 0, SEEDS, 0, key=state.end(side, "seed"), bind="query-params", width=150)
-        st.button("Roll", icon=":material/casino:", key=state.end(side, "dice"), on_click=roll, args=(side,))
+    seed = st.number_input(label, 0, SEEDS, 0, key=state.end(side, "seed"), bind="query-params", width=140)
+    st.button("Roll", icon=":material/casino:", key=state.end(side, "dice"), on_click=roll, args=(side,))
     return int(seed)
 
 
@@ -70,55 +75,59 @@ def row_of(side: int, codes: backend.Codes) -> int:
     key, known = state.end(side, "row"), state.end(side, "known_row")
     asked = st.query_params.get(key)
     if asked is not None and asked != st.session_state.get(known):
-        if asked.isdecimal() and len(asked) < 12 and int(asked) < len(codes.texts):
-            st.session_state[key] = int(asked)
-        else:
-            st.warning(
-                f"The map has no sentence {escape(asked[:40])}, so this is its first.", icon=":material/search_off:"
-            )
+        heed({key: [str(row) for row in range(len(codes.texts))]})
+        st.session_state[key] = int(asked) if asked.isdecimal() and len(asked) < 12 else 0
     current = st.session_state.get(key)
     current = current if isinstance(current, int) and 0 <= current < len(codes.texts) else 0
     words = st.text_input(
-        "Find a sentence", key=state.end(side, "search"), type="search", live="300ms", placeholder="words in it"
+        "Find a sentence",
+        key=state.end(side, "search"),
+        type="search",
+        live="300ms",
+        placeholder="words in it",
+        width=200,
     )
     matches = latent_map.matches(codes.texts, words or "")[:FOUND]
     options = [*([] if current in matches else [current]), *matches]
     st.session_state[key] = current
     row = st.selectbox(
-        "Sentence of the map" if not matches else f"Sentence of the map, {len(matches)} found",
+        f"Sentence of the map, {len(matches)} found" if matches else "Sentence of the map",
         options,
         format_func=lambda row: codes.texts[row],
         key=key,
         persist_state="session",
+        width=430,
     )
     st.query_params[key] = st.session_state[known] = str(row)
     return int(row)
 
 
 def choose_end(side: int, model: backend.Model) -> backend.End:
-    """The form of one end."""
-    kinds = [kind for kind in KINDS if kind != "Map" or backend.has_codes(model)]
-    st.markdown(f"**End {'AB'[side]}**")
-    kind = st.segmented_control(
-        f"What is end {'AB'[side]}?",
-        kinds,
-        default="Prior",
-        required=True,
-        key=state.end(side, "kind"),
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    if kind == "Prior":
-        return backend.End(kind="prior", seed=seed_of(side, "Seed"))
-    if kind == "Sentence":
+    """The form of one end, in one row where there is room."""
+    name, known = "AB"[side], backend.codes(model) if backend.has_codes(model) else None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        kind = st.segmented_control(
+            f"End {name}",
+            KINDS if known else KINDS[:2],
+            default="Prior",
+            required=True,
+            key=state.end(side, "kind"),
+            bind="query-params",
+            width="content",
+            help="Prior: a random code, by its seed. Sentence: the code of what you type. Map: a sentence of the map.",
+        )
+        if kind == "Prior":
+            return backend.End(kind="prior", seed=seed_of(side, "Seed"))
+        if known and kind == "Map":
+            row = row_of(side, known)
+            sampled, seed = drawn(side)
+            return backend.End(kind="map", row=row, drawn=sampled, seed=seed)
+        example = known.texts[side % len(known.texts)] if known else EXAMPLES[side]
         text = st.text_input(
-            "Sentence", EXAMPLES[side], key=state.end(side, "text"), bind="query-params", max_chars=2000
+            "Sentence", example, key=state.end(side, "text"), bind="query-params", max_chars=LONGEST, width=560
         )
         sampled, seed = drawn(side)
         return backend.End(kind="sentence", text=text or "", drawn=sampled, seed=seed)
-    row = row_of(side, backend.codes(model))
-    sampled, seed = drawn(side)
-    return backend.End(kind="map", row=row, drawn=sampled, seed=seed)
 
 
 def choose_path() -> tuple[int, float, str, backend.Decoding]:
@@ -145,33 +154,33 @@ def choose_path() -> tuple[int, float, str, backend.Decoding]:
             help="Linear: (1 − t) A + t B, which passes nearer to the origin than random codes lie. Slerp "
             "(spherical): a turn from A to B, which keeps their distance from it.",
         )
-        with st.container(gap="small"):
-            how = choose_decoding()
-    return int(steps), float(extend), method.lower(), how
+        reading = st.segmented_control(
+            "Reading",
+            DECODINGS,
+            default="Greedy",
+            required=True,
+            key=state.WALK_DECODING,
+            bind="query-params",
+            help="Greedy takes the likeliest word each time. Sample draws words by their probability. Beam keeps "
+            "several beginnings and takes the likeliest whole.",
+        )
+    return int(steps), float(extend), method.lower(), choose_decoding(reading)
 
 
-def choose_decoding() -> backend.Decoding:
-    """How a code is turned into words."""
-    method = st.segmented_control(
-        "Reading",
-        DECODINGS,
-        default="Greedy",
-        required=True,
-        key=state.WALK_DECODING,
-        bind="query-params",
-        help="Greedy takes the likeliest word each time. Sampling draws words by their probability. Beam search "
-        "keeps several beginnings and takes the likeliest whole.",
-    )
+def choose_decoding(method: str) -> backend.Decoding:
+    """What there is to choose about a way of turning codes into words."""
     if method == "Sample":
         with st.container(horizontal=True):
             temperature = st.number_input(
-                "Temperature", 0.05, 5.0, 1.0, 0.05, key=state.WALK_TEMPERATURE, bind="query-params", width=130
+                "Temperature", 0.05, 5.0, 1.0, 0.05, key=state.WALK_TEMPERATURE, bind="query-params", width=140
             )
-            top_p = st.number_input("Top-p", 0.05, 1.0, 1.0, 0.05, key=state.WALK_TOP_P, bind="query-params", width=130)
-            seed = st.number_input("Seed", 0, SEEDS, 0, key=state.WALK_DRAW, bind="query-params", width=130)
+            top_p = st.number_input("Top-p", 0.05, 1.0, 1.0, 0.05, key=state.WALK_TOP_P, bind="query-params", width=140)
+            seed = st.number_input(
+                "Seed of the words", 0, SEEDS, 0, key=state.WALK_DRAW, bind="query-params", width=160
+            )
         return backend.Decoding(method="sample", temperature=temperature, top_p=top_p, seed=int(seed))
     if method == "Beam":
-        beams = st.number_input("Beams", 2, 16, 4, key=state.WALK_BEAMS, bind="query-params", width=130)
+        beams = st.number_input("Beams", 2, 16, 4, key=state.WALK_BEAMS, bind="query-params", width=140)
         return backend.Decoding(method="beam", beams=int(beams))
     return backend.Decoding()
 
@@ -203,7 +212,7 @@ def draw(name: str, model: backend.Model, walk: backend.Walk) -> None:
     offered = [method for method, projection in maps.items() if projection is not None]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = st.segmented_control(
-            "The path on the map by",
+            "On the map",
             offered,
             default="PCA",
             required=True,
@@ -288,13 +297,9 @@ if not names:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = run_picker(names)
     st.button("Two random codes", icon=":material/casino:", on_click=roll, args=(0, 1))
-    st.button("Swap A and B", icon=":material/swap_horiz:", on_click=swap)
 model = backend.model(name, state.opened().get(name))
-a_column, b_column = st.columns(2, border=True)
-with a_column:
-    a = choose_end(0, model)
-with b_column:
-    b = choose_end(1, model)
+heed(ALLOWED)
+a, b = choose_end(0, model), choose_end(1, model)
 steps, extend, method, how = choose_path()
 
 path = {"steps": steps, "method": method, "extend": extend, "how": how}

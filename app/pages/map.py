@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from app import backend, state
 from app.components import latent_map
+from app.components.address import Between, heed
 from app.components.latent_map import Mark, Scene
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 
 METHODS = ("UMAP", "PCA")
 MOST_PRIOR = 50
+SEEDS = 2**32 - 1
 WORDS = {
     "collapsed": "This run has collapsed: its encoder gives every sentence nearly the same code, so the map is a "
     "blob, and who lies beside whom is chance.",
@@ -24,19 +28,10 @@ def models() -> list[str]:
     return [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
 
 
-def rows_asked(count: int) -> list[int | None]:
+def rows_asked(known: Collection[str]) -> list[int | None]:
     """The ends that the URL names, where there are such sentences."""
-    rows: list[int | None] = []
-    for name, key in zip("AB", state.MAP_ENDS, strict=True):
-        text = st.query_params.get(key)
-        known = text is not None and text.isdecimal() and len(text) < 12 and int(text) < count
-        if text is not None and not known:
-            st.warning(
-                f"End {name} in the address is {escape(text[:40])}, and no sentence of this map has that number.",
-                icon=":material/search_off:",
-            )
-        rows.append(int(text) if known and text is not None else None)
-    return rows
+    asked = [st.query_params.get(key) for key in state.MAP_ENDS]
+    return [int(text) if text in known else None for text in asked]
 
 
 def set_ends(rows: list[int | None]) -> None:
@@ -103,7 +98,7 @@ def place(of: backend.Model, projection: backend.Projection) -> list[Mark]:
     count = st.slider("Random codes from the prior", 0, MOST_PRIOR, 0, key=state.MAP_PRIOR, bind="query-params")
     seed = 0
     if count:
-        seed = st.number_input("Seed", 0, 2**32 - 1, 0, key=state.MAP_SEED, bind="query-params")
+        seed = st.number_input("Seed", 0, SEEDS, 0, key=state.MAP_SEED, bind="query-params")
     text = st.text_input(
         "A sentence of your own", key=state.MAP_TEXT, bind="query-params", placeholder="a man is reading on a bench ."
     )
@@ -134,12 +129,8 @@ def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
     query = {state.RUN: name} if not name.startswith("~") else {}
     for side, row in enumerate(rows):
         query |= {state.end(side, "kind"): "Map", state.end(side, "row"): str(row)}
-    st.page_link(
-        "app/pages/interpolate.py",
-        label="**Interpolate between them**",
-        icon=":material/linear_scale:",
-        query_params=query,
-    )
+    if st.button("Interpolate between them", icon=":material/linear_scale:", type="primary"):
+        st.switch_page("app/pages/interpolate.py", query_params=query)
     with st.container(horizontal=True):
         st.button("Swap", icon=":material/swap_horiz:", on_click=set_ends, args=(rows[::-1],))
         st.button("Clear", icon=":material/close:", on_click=set_ends, args=([None, None],))
@@ -176,7 +167,7 @@ def table(name: str, codes: backend.Codes, shown: list[int], rows: list[int | No
         st.caption("Click a heading to sort. Tick two rows to make them the ends A and B.")
 
 
-def notes(projection: backend.Projection, placed: bool) -> str:
+def notes(projection: backend.Projection, placed: bool, blob: bool) -> str:
     """What the map shows, and how far it can be trusted."""
     if projection.exact:
         share = 100 * sum(projection.details["explained"])
@@ -186,9 +177,10 @@ def notes(projection: backend.Projection, placed: bool) -> str:
             "dashed circle fall 95 % of random codes."
         )
     estimate = " What you place on it is put among its nearest sentences, however far away they are." if placed else ""
+    stretched = " It stretches a blob to fill the sheet: PCA shows its true size." if blob else ""
     return (
         "UMAP keeps neighbours together; distances and directions across the map mean little, and the map says "
-        f"nothing about the prior.{estimate}"
+        f"nothing about the prior.{estimate}{stretched}"
     )
 
 
@@ -225,6 +217,16 @@ if not backend.has_codes(model) and model.run is not None:
     st.stop()
 
 codes = backend.codes(model)
+rows = [str(row) for row in range(len(codes.texts))]
+heed(
+    {
+        state.MAP_METHOD: METHODS,
+        state.MAP_COLOUR: latent_map.colourings(codes),
+        state.MAP_PRIOR: Between(0, MOST_PRIOR),
+        state.MAP_SEED: Between(0, SEEDS),
+        **dict.fromkeys(state.MAP_ENDS, rows),
+    }
+)
 with controls:
     colour = st.selectbox(
         "Colour by",
@@ -241,7 +243,7 @@ verdict = None if name.startswith("~") else backend.verdict(name)
 if verdict and verdict.name in WORDS:
     st.warning(WORDS[verdict.name], icon=":material/compress:")
 projection = chosen_projection(model, method.lower())
-ends = rows_asked(len(codes.texts))
+ends = rows_asked(rows)
 found = latent_map.matches(codes.texts, query) if query and query.strip() else None
 
 plane, side = st.columns([3, 1.15], gap="medium")
@@ -270,7 +272,7 @@ with plane:
         name=name,
         on_picked=lambda: picked(ends),
     )
-    st.caption(notes(projection, bool(placed)))
+    st.caption(notes(projection, bool(placed), blob=bool(verdict and verdict.name == "collapsed")))
 
 if selected:
     table(name, codes, selected, ends, "sentences circled")
