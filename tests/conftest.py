@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from vae.runs import Run
     from vae.space import Space
 
-TENSORS = ("posterior", "objectives", "metrics", "batching", "backbones", "model", "decode", "evaluate", "space")
-"""Modules whose shapes are checked at every call. A configuration checks itself, in sentences for its user."""
+TENSORS = ("posterior", "objectives", "metrics", "batching", "backbones", "model", "decode", "evaluate")
+"""Modules whose shapes are checked at every call. `config` and `space` check what they are given themselves, in
+sentences for their user."""
 
 _typecheck = types.ModuleType("bottleneck_typecheck")
 _typecheck.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]  # 1 is a float, too

@@ -30,11 +30,14 @@ FAMILY = ("t5", "mt5")
 
 def load(name: str) -> tuple[Any, Any]:
     """The T5 and the tokenizer of `starter`, a folder or a Hub id; what cannot be loaded is a `ValueError`."""
-    source = runs.starter_path() if name == "starter" else Path(name).expanduser()
+    where = "folder"
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        folder = source if source.is_dir() or name == "starter" else _fetch(name)
+        folder = runs.starter_path() if name == "starter" else Path(name).expanduser()
+        if name != "starter" and not folder.is_dir():
+            where = "Hub model"
+            folder = _fetch(name)
         kind = read_json(folder / "config.json").get("model_type")
         if kind not in FAMILY:  # the library would read it all the same, and fill what does not fit with noise
             raise ValueError(f"its config.json is that of a {kind} model")
@@ -45,7 +48,6 @@ def load(name: str) -> tuple[Any, Any]:
         if len(tokenizer) > t5.config.vocab_size:
             raise ValueError(f"its tokenizer has {len(tokenizer)} tokens, its weights {t5.config.vocab_size}")
     except Exception as error:  # the library raises a dozen kinds for what is one thing to the user
-        where = "folder" if source.is_dir() or name == "starter" else "Hub model"
         reason = str(error).strip().splitlines()[0][:160].rstrip(".") if str(error).strip() else type(error).__name__
         raise ValueError(
             f"The {where} {name!r} could not be loaded as a T5 ({reason}): check the name and the connection, "

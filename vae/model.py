@@ -185,6 +185,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def saved_model(folder: Path) -> TextVAE:
+    """The text VAE that is saved in a folder, ready for use."""
+    model = blank_model(folder)
+    model.load_weights(read_weights(folder / WEIGHTS), str(folder / WEIGHTS))
+    return model.eval()
+
+
+def blank_model(folder: Path) -> TextVAE:
+    """The text VAE that the config.json in a folder describes, with random weights."""
+    settings = read_settings(folder)
+    try:
+        return TextVAE(**settings)
+    except Exception as error:  # settings that make no network fail in as many ways as a network has parts
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
+        raise ValueError(
+            f"{folder / 'config.json'} describes no text VAE of this version ({reason}): restore the file."
+        ) from error
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """The settings in a saved model's config.json, checked to be those of a text VAE."""
     path = folder / "config.json"

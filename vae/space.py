@@ -18,11 +18,15 @@ from torch import Tensor
 
 from vae import base, decode, explore
 from vae.batching import Tokens, in_order, tokenize
-from vae.model import TextVAE, read_settings
+from vae.model import TextVAE, saved_model
 from vae.posterior import DiagonalGaussian
 from vae.runs import Run
 
 FILES = ("config.json", "model.safetensors", "tokenizer*", "special_tokens_map.json", "spiece.model")
+
+
+LONGEST = 1024
+"""Most tokens that are decoded for one z."""
 
 
 class Space:
@@ -62,7 +66,9 @@ class Space:
     ) -> list[str]:
         """One sentence for each z: `greedy`, `sample` (temperature, top_p, seed) or `beam` (beams)."""
         z = self._codes(z)
-        length = max_tokens or self.max_tokens
+        length = self.max_tokens if max_tokens is None else max_tokens
+        if not 1 <= length <= LONGEST:
+            raise ValueError(f"max_tokens={length} must be from 1 to {LONGEST}.")
         if method == "greedy":
             ids = decode.generate(self.model, z, length)
         elif method == "sample":
@@ -79,7 +85,7 @@ class Space:
         self, texts: Sequence[str], z: Float[Tensor, "batch latent"], *, batch_size: int = 256
     ) -> Float[Tensor, " batch"]:
         """-log p(x|z) of each text under its own row of z, nats summed over its tokens, end token included."""
-        z, tokens = self._codes(z), self.tokens(texts)
+        tokens, z = self.tokens(texts), self._codes(z)
         if len(z) != len(texts):
             raise ValueError(f"{len(texts)} texts need as many rows of z, but there are {len(z)}.")
         nats = torch.empty(len(texts))
@@ -104,11 +110,13 @@ class Space:
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """The texts as the model reads them."""
+        if isinstance(texts, str):
+            raise ValueError(f"{texts[:40]!r} is one text: give a list of texts, as in ['a man'].")
         return tokenize(self.tokenizer, texts, self.max_tokens)
 
     def texts(self, ids: Tensor) -> list[str]:
         """Token ids back to text, without special tokens."""
-        return [text.strip() for text in self.tokenizer.batch_decode(ids.tolist(), skip_special_tokens=True)]
+        return [self.tokenizer.decode(row, skip_special_tokens=True).strip() for row in ids.tolist()]
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write model and tokenizer as a folder that `vae.load` and the Hub understand."""
@@ -130,30 +138,22 @@ def load(source: str | Path, snapshot: int | None = None) -> Space:
     """
     path = Path(source)
     run = Run(path)
-    if run.exists:
-        folder = run.model_path
-        if snapshot is not None:
-            kept = run.snapshots()
-            if snapshot not in kept:
-                known = ", ".join(map(str, kept)) or "none"
-                raise ValueError(f"{run.name} has no snapshot of step {snapshot}: it has {known}.")
-            return Space(_model(kept[snapshot]), base.tokenizer(folder))
-        if not (folder / "config.json").is_file():
-            raise ValueError(f"{run.name} has no model yet: wait for its first evaluation.")
-    elif path.is_dir():
-        folder = path
-    else:
-        folder = _download(str(source))
-    return Space(_model(folder), base.tokenizer(folder))
-
-
-def _model(folder: Path) -> TextVAE:
-    read_settings(folder)
     try:
-        model: TextVAE = TextVAE.from_pretrained(folder)
-    except TypeError as error:
-        raise ValueError(f"{folder / 'config.json'} does not describe a text VAE of this version ({error}).") from error
-    return model
+        is_run, is_folder = run.exists, path.is_dir()
+    except OSError:  # a name that no file system takes
+        is_run = is_folder = False
+    if snapshot is not None:
+        if not is_run:
+            raise ValueError(f"{source} is no run, so it has no snapshots: leave the snapshot out.")
+        kept = run.snapshots()
+        if snapshot not in kept:
+            known = ", ".join(map(str, kept)) or "none"
+            raise ValueError(f"{run.name} has no snapshot of step {snapshot}: it has {known}.")
+        return Space(saved_model(kept[snapshot]), base.tokenizer(run.model_path))
+    if is_run and not (run.model_path / "config.json").is_file():
+        raise ValueError(f"{run.name} has no model yet: wait for its first evaluation.")
+    folder = run.model_path if is_run else path if is_folder else _download(str(source))
+    return Space(saved_model(folder), base.tokenizer(folder))
 
 
 def _download(name: str) -> Path:

@@ -27,7 +27,7 @@ from vae.backbones.t5 import T5Backbone
 from vae.batching import Tokens
 from vae.config import Config
 from vae.corpora import Corpus
-from vae.model import TextVAE, read_settings
+from vae.model import TextVAE, blank_model
 from vae.objectives import charged_kl, loss
 from vae.recorder import Recorder, Stopped, Watched
 from vae.runs import Run, Status
@@ -163,7 +163,7 @@ def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tup
         t5 = base.fresh_t5(config.pretrain, len(tokenizer))
         t5.load_state_dict(weights, strict=False)  # tied tensors were saved once
         return tokenizer, t5
-    model = TextVAE(**read_settings(run.model_path))
+    model = blank_model(run.model_path)
     model.load_weights(weights, str(run.state_path))
     return tokenizer, model
 
