@@ -128,7 +128,7 @@ def evaluate(
     words = count_words(read)
     seen = one_pass(space.model, tokens, seed=seed, batch_size=batch_size)
     nll, size = importance_weighted(space.model, tokens, seen, samples, seed, batch_size, progress)
-    prior = space.sample_prior(len(texts), seed)
+    prior = space.sample_prior(len(texts), seed + 2)  # seed itself has drawn the noise of the posterior
     rec_prior = space.nll(texts, prior, batch_size=batch_size)
     rebuilt = decode_all(space, seen.posterior.mean, batch_size)
     information = metrics.mutual_information(seen.posterior.mean, seen.posterior.logvar, seen.z)

@@ -66,7 +66,9 @@ def test_nll_is_per_sentence_and_of_its_own_row(space: Space, sentences: list[st
         alone = space.nll([texts[row]], z[[row]])
         assert float(alone) == pytest.approx(float(nats[row]), rel=1e-4)
     order = [7, 0, 3]
-    torch.testing.assert_close(space.nll([texts[i] for i in order], z[order], batch_size=2), nats[order], rtol=1e-4, atol=0)
+    torch.testing.assert_close(
+        space.nll([texts[i] for i in order], z[order], batch_size=2), nats[order], rtol=1e-4, atol=0
+    )
     with pytest.raises(ValueError, match="2 texts need as many rows of z, but there are 3"):
         space.nll(texts[:2], z[:3])
 
@@ -157,7 +159,9 @@ def test_a_run_opens_with_its_latest_weights_or_those_of_a_snapshot(trained_run:
     same(space, vae.load(trained_run.model_path), sentences)
     kept = trained_run.snapshots()
     assert len(kept) == 3
-    means = [space.encode(sentences[:5]).mean] + [vae.load(trained_run.path, step).encode(sentences[:5]).mean for step in kept]
+    means = [space.encode(sentences[:5]).mean] + [
+        vae.load(trained_run.path, step).encode(sentences[:5]).mean for step in kept
+    ]
     assert all(not torch.allclose(a, b, atol=1e-4) for i, a in enumerate(means) for b in means[:i])
     with pytest.raises(ValueError, match=r"trained has no snapshot of step 999: it has \d+, \d+, \d+\."):
         vae.load(trained_run.path, 999)
@@ -235,7 +239,9 @@ def test_a_damaged_snapshot_is_one_sentence(trained_run: Run, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("offline", [True, False])
-@pytest.mark.parametrize("name", ["nobody/no-such-model", "no such thing", "../x", "a/b/c", "x" * 300, "con:*?", "\0", ""])
+@pytest.mark.parametrize(
+    "name", ["nobody/no-such-model", "no such thing", "../x", "a/b/c", "x" * 300, "con:*?", "\0", ""]
+)
 def test_what_is_nowhere_is_one_sentence_at_once(name: str, offline: bool, monkeypatch: pytest.MonkeyPatch,
                                                  tmp_path: Path) -> None:  # fmt: skip
     def unreachable(*args: Any, **kwargs: Any) -> None:

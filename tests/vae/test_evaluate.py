@@ -1,0 +1,221 @@
+"""The figures of an evaluation, against their definitions computed sentence by sentence."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch.distributions import Independent, Normal
+
+from vae import evaluate, metrics
+from vae.evaluate import Report
+from vae.space import Space
+
+MakeSpace = Callable[..., Space]
+
+
+@pytest.fixture(scope="module")
+def data(sentences: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"text": sentences[::3]})
+
+
+def set_posterior(space: Space, mean_scale: float, logvar: float) -> None:
+    """Means scaled, the logvar the same for all."""
+    with torch.no_grad():
+        space.model.mean.weight.mul_(mean_scale)
+        space.model.mean.bias.mul_(mean_scale)
+        space.model.logvar.weight.zero_()
+        space.model.logvar.bias.fill_(logvar)
+
+
+def uniform(space: Space) -> None:
+    """A decoder that gives every token the same probability."""
+    with torch.no_grad():
+        space.model.backbone.t5.decoder.final_layer_norm.weight.zero_()
+
+
+def test_every_figure_is_its_definition(space: Space, data: pd.DataFrame) -> None:
+    texts, n = data["text"].tolist(), len(data)
+    report = evaluate.evaluate(space, data, seed=3)
+    q = space.encode(texts)
+    generator = torch.Generator().manual_seed(3)
+    z, other = q.rsample(generator), metrics.other_sentences(n, generator)
+    rec = [float(space.nll([text], z[[i]])) for i, text in enumerate(texts)]
+    rec_other = [float(space.nll([text], z[[int(other[i])]])) for i, text in enumerate(texts)]
+    kl = q.kl_per_dim().sum(1).tolist()
+    assert report.rec_nats == pytest.approx(sum(rec) / n, rel=1e-4)
+    assert report.kl_nats == pytest.approx(sum(kl) / n, rel=1e-4)
+    assert report.neg_elbo_nats == report.rec_nats + report.kl_nats
+    assert report.delta_nll_nats == pytest.approx((sum(rec_other) - sum(rec)) / n, rel=1e-3)
+    assert report.kl_per_dim_nats == pytest.approx(q.kl_per_dim().mean(0).tolist(), rel=1e-3, abs=1e-6)
+    posterior = Independent(Normal(q.mean, torch.exp(0.5 * q.logvar)), 1)
+    log_ratio = posterior.log_prob(z) - Independent(Normal(torch.zeros(5), 1.0), 1).log_prob(z)
+    nll = sum(rec) + float(log_ratio.sum())
+    assert report.nll_nats == pytest.approx(nll / n, rel=1e-4)
+    words = sum(len(text.split()) + 1 for text in texts)
+    assert report.ppl_word == pytest.approx(math.exp(nll / words), rel=1e-3)
+    tokens = sum(len(space.tokenizer(text)["input_ids"]) + 1 for text in texts)
+    assert report.ppl_token == pytest.approx(math.exp(nll / tokens), rel=1e-3)
+    assert (report.sentences, report.samples, report.seed, report.latent_size) == (n, 1, 3, 5)
+    assert report.mi_ceiling_nats == math.log(n)
+    assert report.marginal_kl_nats == report.kl_nats - report.mi_nats
+    assert report.effective_sample_size == pytest.approx(1)
+
+
+def test_two_evaluations_are_one(space: Space, data: pd.DataFrame) -> None:
+    before = torch.get_rng_state()
+    first, second = (evaluate.evaluate(space, data, samples=2, seed=1) for _ in range(2))
+    assert first == second
+    assert torch.equal(torch.get_rng_state(), before)
+    assert evaluate.evaluate(space, data, samples=2, seed=2).rec_nats != first.rec_nats
+
+
+def test_no_figure_depends_on_the_batch_size(space: Space, data: pd.DataFrame) -> None:
+    whole = evaluate.evaluate(space, data, samples=3).to_dict()
+    for batch_size in (1, 7):
+        parts = evaluate.evaluate(space, data, samples=3, batch_size=batch_size).to_dict()
+        assert parts.keys() == whole.keys()
+        for name, value in whole.items():
+            assert parts[name] == pytest.approx(value, rel=1e-3, abs=1e-4), name
+
+
+def test_a_report_is_json_with_the_names_of_metrics_jsonl(space: Space, data: pd.DataFrame) -> None:
+    values = evaluate.evaluate(space, data).to_dict()
+    names = {
+        *("rec_nats", "kl_nats", "neg_elbo_nats", "mi_nats", "mi_ceiling_nats", "active_units", "delta_nll_nats"),
+        *("ppl_word", "kl_per_dim_nats", "sentences"),
+    }
+    assert names <= values.keys()
+    assert Report(**json.loads(json.dumps(values))).to_dict() == values
+
+
+def test_a_uniform_decoder_has_a_perplexity_of_the_vocabulary(make_space: MakeSpace, data: pd.DataFrame) -> None:
+    space = make_space()
+    set_posterior(space, 0.0, 0.0)
+    uniform(space)
+    report = evaluate.evaluate(space, data, samples=4)
+    assert report.ppl_token == pytest.approx(330, rel=1e-5)
+    assert report.kl_nats == 0
+    tokens = sum(len(space.tokenizer(text)["input_ids"]) + 1 for text in data["text"])
+    assert report.rec_nats == pytest.approx(tokens / len(data) * math.log(330), rel=1e-5)
+    words = sum(len(text.split()) + 1 for text in data["text"])
+    assert report.ppl_word == pytest.approx(330 ** (tokens / words), rel=1e-4)
+    assert report.delta_nll_nats == pytest.approx(0, abs=1e-3)
+    assert report.effective_sample_size == pytest.approx(4, rel=1e-4)
+
+
+def test_a_collapsed_encoder_has_no_information_and_no_units(make_space: MakeSpace, data: pd.DataFrame) -> None:
+    space = make_space()
+    set_posterior(space, 0.0, 0.0)
+    report = evaluate.evaluate(space, data)
+    assert (report.kl_nats, report.active_units) == (0, 0)
+    assert report.mi_nats == pytest.approx(0, abs=1e-4)
+
+
+def test_mi_is_over_the_whole_set_and_can_exceed_ln_256(make_space: MakeSpace, sentences: list[str]) -> None:
+    texts = [f"{text} {end}" for text in sentences for end in ("a", "b", "c", "d")]
+    space = make_space()
+    set_posterior(space, 300.0, -14.0)
+    report = evaluate.evaluate(space, pd.DataFrame({"text": texts}), batch_size=64)
+    assert report.mi_nats > math.log(256) + 0.3
+    assert report.mi_nats == pytest.approx(math.log(len(texts)), abs=0.05)
+    assert report.mi_saturated
+
+
+def test_a_decoder_that_ignores_z_has_a_delta_nll_of_zero_whatever_mi_says(
+    make_space: MakeSpace, data: pd.DataFrame
+) -> None:
+    space = make_space()
+    set_posterior(space, 300.0, -14.0)
+    assert evaluate.evaluate(space, data).delta_nll_nats != pytest.approx(0, abs=0.1)
+    with torch.no_grad():
+        space.model.projection.weight.zero_()
+    report = evaluate.evaluate(space, data)
+    assert report.delta_nll_nats == pytest.approx(0, abs=1e-3)
+    assert report.delta_prior_nats == pytest.approx(0, abs=1e-3)
+    assert report.mi_nats > 3
+
+
+def test_nll_k_falls_with_k_and_says_how_many_samples_carried_it(make_space: MakeSpace, data: pd.DataFrame) -> None:
+    space = make_space()
+    set_posterior(space, 1.0, 0.0)
+    reports = {k: evaluate.evaluate(space, data, samples=k) for k in (1, 4, 16)}
+    nll = [report.nll_nats for report in reports.values()]
+    assert nll == sorted(nll, reverse=True)
+    assert nll[0] - nll[-1] > 0.5
+    assert all(1 <= report.effective_sample_size <= k + 1e-3 for k, report in reports.items())
+    assert reports[16].neg_elbo_nats == reports[1].neg_elbo_nats > reports[16].nll_nats
+    assert reports[16].ppl_word < reports[1].ppl_word
+
+
+def test_importance_samples_are_the_passes_own_and_then_new_ones(space: Space, data: pd.DataFrame) -> None:
+    tokens = space.tokens(data["text"].tolist())
+    seen = evaluate.one_pass(space.model, tokens, seed=0)
+    nll, size = evaluate.importance_weighted(space.model, tokens, seen, 1, 0, 64)
+    expected = seen.rec + seen.posterior.log_prob(seen.z) + 0.5 * (seen.z.square() + math.log(2 * math.pi)).sum(1)
+    torch.testing.assert_close(nll, expected, rtol=1e-5, atol=1e-4)
+    assert size.tolist() == pytest.approx([1] * len(data))
+    _, size = evaluate.importance_weighted(space.model, tokens, seen, 8, 0, 64)
+    assert float(size.max()) > 1.001  # not one sample again and again: then all weights were equal, and size 8
+    assert float(size.min()) < 7.99
+
+
+def test_prior_samples_are_not_the_noise_of_the_posterior(make_space: MakeSpace, data: pd.DataFrame) -> None:
+    """Where the posterior is the prior, z of the prior is just another z: it differs from a sentence's own."""
+    space = make_space()
+    set_posterior(space, 0.0, 0.0)
+    report = evaluate.evaluate(space, data, seed=0)
+    assert abs(report.delta_nll_nats) > 1e-2
+    assert abs(report.delta_prior_nats) > 1e-2
+
+
+def test_the_share_rebuilt_word_for_word(space: Space, data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = data["text"].tolist()
+    monkeypatch.setattr(evaluate, "decode_all", lambda *_: [texts[0], texts[1], *["another"] * (len(texts) - 2)])
+    assert evaluate.evaluate(space, data).exact_reconstructions == 2 / len(texts)
+
+
+def test_every_code_is_decoded_once_and_in_order(space: Space) -> None:
+    z = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
+    assert evaluate.decode_all(space, z, 3) == space.decode(z)
+
+
+def test_a_text_that_was_cut_is_judged_by_what_was_read(make_space: MakeSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = make_space(max_tokens=8)
+    long, short = "two women is watching the red bicycle in the park .", "it ."
+    tokens = space.tokens([long, short])
+    read = evaluate.readings(space.tokenizer, [long, short], tokens, 8)
+    assert read[1] == short
+    assert long.startswith(read[0])
+    assert 0 < len(read[0]) < len(long)
+    assert evaluate.count_words(read) == len(read[0].split()) + 1 + 3
+    monkeypatch.setattr(evaluate, "decode_all", lambda *_: read)
+    assert evaluate.evaluate(space, pd.DataFrame({"text": [long, short]})).exact_reconstructions == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "how", "message"),
+    [
+        ([], {}, "at least 2 sentences, but there are 0"),
+        (["a"], {}, "at least 2 sentences, but there are 1"),
+        (["a", "b"], {"samples": 0}, "samples=0 must be at least 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(
+    space: Space, texts: list[str], how: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate.evaluate(space, pd.DataFrame({"text": texts}), **how)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_one_sentence(make_space: MakeSpace, data: pd.DataFrame, value: float) -> None:
+    for part in ("mean", "projection"):
+        space = make_space()
+        with torch.no_grad():
+            getattr(space.model, part).weight.fill_(value)
+        with pytest.raises(ValueError, match=r"finite"):
+            evaluate.evaluate(space, data)
