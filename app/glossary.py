@@ -81,7 +81,7 @@ METRICS: Mapping[str, Metric] = {
         ),
         Metric(
             name="neg_elbo_nats",
-            title="Bound on the cost of a sentence",
+            title="Cost of a sentence",
             symbol="−ELBO",
             unit="nats",
             definition="Reconstruction plus KL, in nats a sentence: an upper bound on −log p(x). Lower is a better "

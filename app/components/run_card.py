@@ -71,19 +71,20 @@ def run_card(entry: backend.Entry, colour: str) -> None:
 
 
 def _facts(entry: backend.Entry) -> str:
-    figures = backend.figures(entry.name)
-    parts = [f"recipe {escape(entry.recipe)}", f"z of {entry.latent_size}"]
-    for name in ("kl_nats", "delta_nll_nats"):
-        if name in figures:
-            metric = METRICS[name]
-            parts.append(f"{metric.symbol} {metric.show(figures[name])} {metric.unit}")
+    known = backend.figures(entry.name)
+    parts = [escape(entry.recipe), f"z of {entry.latent_size}"]
+    metrics = [METRICS[name] for name in ("kl_nats", "delta_nll_nats") if name in known]
+    if metrics:
+        parts.append(", ".join(f"{metric.symbol} {metric.show(known[metric.name])}" for metric in metrics) + " nats")
     return " · ".join(parts)
 
 
 def _ways_on(entry: backend.Entry) -> None:
-    query = {state.RUN: entry.name}
+    ways = [("runs", "Curves", "monitoring")]
+    if entry.has_model:
+        ways += [("map", "Map", "scatter_plot"), ("interpolate", "Walk", "linear_scale")]
     with st.container(horizontal=True, gap="small"):
-        st.page_link("app/pages/runs.py", label="Curves", query_params=query)
-        if entry.has_model:
-            st.page_link("app/pages/map.py", label="Map", query_params=query)
-            st.page_link("app/pages/interpolate.py", label="Interpolate", query_params=query)
+        for page, label, icon in ways:
+            st.page_link(
+                f"app/pages/{page}.py", label=label, icon=f":material/{icon}:", query_params={state.RUN: entry.name}
+            )

@@ -22,10 +22,18 @@ EVERY = 2.0
 
 
 def monitor(name: str, compared: Sequence[str], was_active: bool) -> None:
-    """Everything that changes while the run trains. Redraws the whole page when the run starts or ends."""
-    entry = backend.entry(name)
-    if entry.active != was_active:
+    """Everything that changes while the run trains. Redraws the whole page when a run starts, ends or is gone."""
+    entries = {entry.name: entry for entry in backend.entries()}
+    if not {name, *compared} <= entries.keys() or entries[name].active != was_active:
         st.rerun()
+    try:
+        _draw(entries[name], compared)
+    except ValueError as error:  # a file that was damaged, or went away, while it was being read
+        st.error(sentences.escape(str(error)), icon=":material/error:")
+
+
+def _draw(entry: backend.Entry, compared: Sequence[str]) -> None:
+    name = entry.name
     _state(entry)
     colours = {run: backend.colours()[run] for run in (name, *compared)}
     histories = _histories(colours)

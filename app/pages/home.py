@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import backend, palette
 from app.components.run_card import run_card
+from app.components.sentences import escape
 
 st.title("Walk through the space between sentences")
 st.markdown(
@@ -38,7 +39,10 @@ def cards(training: bool) -> None:
     colours = backend.colours()
     with st.grid(3, min_column_width=300):
         for entry in entries:
-            run_card(entry, colours.get(entry.name, palette.QUIET))
+            try:
+                run_card(entry, colours.get(entry.name, palette.QUIET))
+            except ValueError as error:  # it was deleted while the list was drawn
+                st.caption(escape(str(error)))
 
 
 st.header("Runs", anchor=False)

@@ -9,10 +9,10 @@ from app.glossary import METRICS
 
 
 def candidates() -> tuple[str, str] | None:
-    """A healthy and a collapsed run that were given the same codes and sentences: the newest such pair."""
+    """A healthy and a collapsed run that were given the same codes and sentences: the bundled pair, or the newest."""
     found: dict[tuple[int, str], dict[str, str]] = {}
-    for entry in backend.entries():
-        verdict = None if entry.problem or entry.active else backend.verdict(entry.name)
+    for entry in sorted(backend.entries(), key=lambda entry: not entry.bundled):
+        verdict = backend.verdict(entry.name) if entry.state == "finished" else None
         if verdict and backend.samples(entry.name):
             alike = found.setdefault((entry.latent_size, backend.config(entry.name).data.corpus), {})
             alike.setdefault(verdict.name, entry.name)
@@ -37,11 +37,11 @@ def reveal(healthy: str, collapsed: str, right: bool) -> None:
         figures = backend.figures(run)
         with column:
             st.markdown(dot(run, backend.colours()[run]))
-            with st.container(horizontal=True, gap="large"):
+            with st.grid(2, min_column_width=200):
                 for name in ("delta_nll_nats", "kl_nats", "neg_elbo_nats"):
                     metric = METRICS[name]
                     value = f"{metric.show(figures.get(name))} :small[{metric.unit}]"
-                    st.metric(f"{metric.title} · {metric.symbol}", value, help=metric.definition, width="content")
+                    st.metric(f"{metric.title} · {metric.symbol}", value, help=metric.definition)
             verdict = backend.verdict(run)
             if verdict:
                 st.markdown(sentences.escape(verdict.headline))

@@ -129,3 +129,19 @@ def make_run(root: Path) -> Callable[..., Run]:
         return write_run(root, name, *args, **kwargs)
 
     return make
+
+
+@pytest.fixture
+def explored(make_run: Callable[..., Run], make_space: Callable[..., Any], sentences: list[str]) -> Run:
+    """A finished run named `explored`, with a random model, the codes of 120 labelled sentences, and their PCA."""
+    import pandas as pd
+
+    from vae import latents, projection
+
+    run = make_run("explored")
+    space = make_space()
+    space.save_pretrained(run.model_path)
+    subjects = [" ".join(text.split()[:2]) for text in sentences]
+    latents.write_latents(run, space, pd.DataFrame({"text": sentences, "subject": subjects}))
+    projection.project(run, "pca")
+    return run

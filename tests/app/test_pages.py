@@ -236,6 +236,21 @@ def test_runs_are_compared_in_their_own_colours(make_run):
     assert all(colours[name] in charts(at)[0].proto.spec for name in ("one", "two"))
 
 
+def test_a_compared_run_that_is_chosen_or_gone_drops_out(make_run, root):
+    for name in ("one", "two", "three"):
+        make_run(name, share=0.1, state="stopped")
+    at = open_page("runs", run="one", runs_compare=["two", "three"])
+    assert at.multiselect(key=state.RUNS_COMPARE).value == ["two", "three"]
+    at.selectbox(key=state.RUN).set_value("two")
+    at.run()
+    assert not at.exception
+    assert at.multiselect(key=state.RUNS_COMPARE).value == ["three"]
+    shutil.rmtree(root / "three")
+    at.run()
+    assert not at.exception
+    assert at.multiselect(key=state.RUNS_COMPARE).value == []
+
+
 def test_the_step_slider_follows_the_newest_until_it_is_moved(make_run):
     make_run("good")
     at = open_page("runs", run="good")
