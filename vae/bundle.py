@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 
-from vae import checkpoints, projection, runs
+from vae import checkpoints, latents, projection, runs, space
 from vae.model import TextVAE
 from vae.runs import Run
 
@@ -28,6 +28,7 @@ def bundle(run: Run) -> None:
     for folder in kept:
         if folder not in chosen:
             shutil.rmtree(folder)
+    latents.write_latents(run, space.load(run.path), latents.read_latents(run).frame)  # those of the rounded weights
     for method in projection.METHODS:
         projection.project(run, method)
     shutil.rmtree(run.state_path, ignore_errors=True)

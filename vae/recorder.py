@@ -129,7 +129,7 @@ class Recorder:
             environment = {
                 "python": platform.python_version(),
                 **versions,
-                "system": platform.platform(),
+                "system": f"{platform.system()} {platform.machine()}",
                 "device": str(accelerator.device),
                 "precision": precision,
                 "threads": torch.get_num_threads(),
@@ -140,7 +140,7 @@ class Recorder:
         for sentence in config.idle_settings():
             log.info("Note: %s", sentence)
         log.info(
-            "Recipe %s on %s: %d steps in all, %d done; %s on %s with %d threads.",
+            "Recipe %s on %s: %d steps in all, %d done; %s on %s, CPU threads: %d.",
             *(config.recipe, config.data.corpus, self.total, done, precision),
             *(accelerator.device, torch.get_num_threads()),
         )
