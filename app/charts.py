@@ -53,7 +53,7 @@ def curve(
     dotted; `top` a fixed upper end of the axis; `chosen` a step to be marked. A click on a point selects its step
     under the name `CHOSEN`.
     """
-    rows = [_marks(boundaries, chosen)]
+    rows = [_marks(boundaries, chosen, metric.reach)]
     for run in colours:
         own = frame[frame["run"] == run]
         checks, steps = _line(own, "valid", metric.name), _line(own, "train", metric.name)
@@ -62,6 +62,7 @@ def curve(
         if ceiling:
             rows.append(_line(own, "valid", ceiling).assign(run=run, kind="ceiling"))
     data = pd.concat([part for part in rows if len(part)] or [_line(frame.iloc[:0], "valid", metric.name)])
+    data["value"] = data["value"].astype(float)
     for column in ("run", "kind", "label"):
         data[column] = data[column].astype(object).where(data[column].notna(), "") if column in data else ""
     return Figure(data.reset_index(drop=True), _look(metric, colours, top) | {"height": height})
@@ -135,6 +136,7 @@ def _look(metric: Metric, colours: Mapping[str, str], top: float | None) -> dict
     return {
         "padding": {"top": 20, "left": 0, "right": 4, "bottom": 0},
         "layer": [
+            _layer("reach", {"type": "point", "opacity": 0}, line),
             _layer("boundary", {"type": "rule", **quiet}, {"x": _STEP}),
             _layer("label", words, labels, {"filter": {"param": "zoom"}}),
             _layer("chosen", {"type": "rule", **quiet, "strokeDash": [4, 3]}, {"x": _STEP}),
@@ -170,10 +172,10 @@ def _line(rows: pd.DataFrame, split: str, column: str) -> pd.DataFrame:
     return line.iloc[::-1].iloc[::stride].iloc[::-1].rename(columns={column: "value"})
 
 
-def _marks(boundaries: Phases, chosen: int | None) -> pd.DataFrame:
-    """The rows for the ends of phases, their names, and the chosen step."""
+def _marks(boundaries: Phases, chosen: int | None, reach: float) -> pd.DataFrame:
+    """The rows for the ends of phases, their names, the chosen step, and for how far the axis reaches at least."""
     whole = max((end for _, _, end in boundaries), default=0) or 1
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = [{"step": 0, "value": reach, "kind": "reach"}]
     for phase, start, end in boundaries:
         if start:
             rows.append({"step": start, "kind": "boundary"})

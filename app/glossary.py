@@ -20,6 +20,8 @@ class Metric:
     unit: str
     definition: str
     digits: int = 1
+    reach: float = 0.0
+    """What an axis shows at least, so that a figure near zero looks like one."""
 
     @property
     def axis(self) -> str:
@@ -44,6 +46,7 @@ METRICS: Mapping[str, Metric] = {
             unit="nats",
             definition="How far the code of a sentence lies from the prior, KL(q(z|x) ‖ N(0, I)), summed over the "
             "dimensions of z, in nats a sentence. Near 0 the encoder says nothing.",
+            reach=2.0,
         ),
         Metric(
             name="mi_nats",
@@ -53,6 +56,7 @@ METRICS: Mapping[str, Metric] = {
             definition="How much the code tells about which sentence it came from, estimated over N checked "
             "sentences, in nats. It cannot exceed its ceiling ln N, so a value at the ceiling means "
             "“at least this much”.",
+            reach=2.0,
         ),
         Metric(
             name="active_units",
@@ -70,6 +74,7 @@ METRICS: Mapping[str, Metric] = {
             unit="nats",
             definition="How much worse a sentence is predicted from another sentence's code than from its own, in "
             "nats a sentence. Near 0 the decoder ignores the code, whatever KL, MI and AU say.",
+            reach=2.0,
         ),
         Metric(
             name="rec_nats",
@@ -78,6 +83,7 @@ METRICS: Mapping[str, Metric] = {
             unit="nats",
             definition="Reconstruction: −log p(x|z) summed over the tokens of a sentence, in nats a sentence. "
             "0 would be rebuilding every word without doubt.",
+            reach=2.0,
         ),
         Metric(
             name="neg_elbo_nats",
@@ -102,6 +108,7 @@ METRICS: Mapping[str, Metric] = {
             unit="",
             definition="The factor (beta) by which the KL term counts in the loss at this step; 0 leaves it out.",
             digits=2,
+            reach=1.0,
         ),
         Metric(
             name="learning_rate",

@@ -70,7 +70,7 @@ def test_the_python_to_be_copied_reads_the_same(model, b, how):
     assert said.getvalue() == "\n".join([*backend.walk(model, ENDS["prior"], ENDS[b], **ways).texts, ""])
 
 
-@pytest.mark.parametrize("a, b", [("prior", "prior"), ("typed", "map")])
+@pytest.mark.parametrize(("a", "b"), [("prior", "prior"), ("typed", "map")])
 def test_the_command_to_be_copied_reads_the_same(model, a, b):
     from vae import cli
 
@@ -87,7 +87,7 @@ def test_the_command_to_be_copied_reads_the_same(model, a, b):
 
 
 @pytest.mark.parametrize(
-    "a, b, how",
+    ("a", "b", "how"),
     [
         (End(seed=1), End(seed=2), Decoding()),
         (End(seed=1), TYPED, Decoding()),
@@ -101,7 +101,7 @@ def test_what_the_command_line_cannot_say_has_no_command(model, a, b, how):
 
 
 @pytest.mark.parametrize(
-    "end, words",
+    ("end", "words"),
     [
         (End(kind="sentence", text=" \n"), "End B is an empty sentence"),
         (End(kind="map", row=120), "There is no sentence 120 on the map of explored: choose one from 0 to 119"),
@@ -209,38 +209,42 @@ def test_pca_is_fitted_where_it_is_missing_and_umap_is_not(model):
     assert backend.project(model, "umap") is None
 
 
-class FakeProcess:
-    """A process that ends when it is told to."""
+@pytest.fixture
+def started(monkeypatch):
+    """The processes that were started: none runs, and each ends when it is given a return code."""
+    processes = []
 
-    started: list = []
+    class Process:
+        def __init__(self, command, **_):
+            self.command, self.returncode = command, None
+            processes.append(self)
 
-    def __init__(self, command, *, stdout, **_):
-        self.command, self.words, self.returncode = command, stdout, None
-        self.started.append(self)
+        def poll(self):
+            return self.returncode
 
-    def poll(self):
-        return self.returncode
+    monkeypatch.setattr(backend.subprocess, "Popen", Process)
+    return processes
 
 
-def test_umap_is_fitted_by_one_process_of_its_own(model, monkeypatch):
-    monkeypatch.setattr(backend.subprocess, "Popen", FakeProcess)
-    monkeypatch.setattr(FakeProcess, "started", [])
+def test_umap_is_fitted_by_one_process_of_its_own(model, started):
     assert backend.fitting(model) is None
     backend.fit_umap(model)
     backend.fit_umap(model)
-    (process,) = FakeProcess.started
-    assert process.command == [
-        sys.executable, "-m", "vae", "project", str(model.run.path.resolve()), "--method", "umap"
-    ]  # fmt: skip
+    (process,) = started
+    assert process.command == [sys.executable, "-m", "vae", "project", str(model.run.path), "--method", "umap"]
     assert backend.fitting(model).seconds >= 0
-    process.words.write(b"first\nvae: error: no room\n")
-    process.returncode = 2
-    assert backend.fitting(model).problem == "vae: error: no room"
-    backend.fit_umap(model)
-    assert len(FakeProcess.started) == 2
-    process = FakeProcess.started[1]
     process.returncode = 0
     assert backend.fitting(model) is None
+
+
+def test_a_umap_that_fails_says_why_and_can_be_tried_again(model, started):
+    backend.fit_umap(model)
+    (model.run.projections_path / "umap.log").write_text("first\nno room left\n", encoding="utf-8")
+    started[0].returncode = 2
+    assert backend.fitting(model) == backend.Fitting(problem="no room left")
+    backend.fit_umap(model)
+    assert len(started) == 2
+    assert backend.fitting(model).problem == ""
 
 
 def test_a_map_that_appears_is_seen(model):

@@ -84,6 +84,11 @@ def test_axes_carry_their_unit():
     assert '"values": [0, 8.0, 16.0, 24.0, 32.0]' in json.dumps(charts.curve(history([0]), AU, BLUE, top=32.0).spec)
 
 
+def test_a_figure_near_zero_does_not_fill_the_axis():
+    figure = charts.curve(history([0, 10], kl_nats=[0.02, 0.01]), KL, BLUE)
+    assert figure.data["value"].max() == KL.reach >= 1
+
+
 def test_phases_follow_each_other():
     frame = pd.DataFrame({"phase": [0, 0, 1, 2, 2], "step": [0, 5, 9, 9, 30]})
     assert charts.phases(frame) == [(0, 0, 5), (1, 5, 9), (2, 9, 30)]

@@ -438,6 +438,21 @@ def test_a_text_that_cannot_be_trained_on_is_answered_in_a_sentence(root, conten
     assert not at.exception
 
 
+def test_a_corpus_of_the_hub_is_looked_at_when_asked_and_says_why_it_cannot_be(root):
+    at = open_page("train")
+    at.get_by_key(state.TRAIN_TEXT).set_value("hub")
+    at.run()
+    at.text_input(key=state.TRAIN_HUB).set_value("someone/no-such-corpus")
+    at.run()
+    assert not at.error
+    assert "cannot be said" in words(at)
+    next(button for button in at.button if button.label == "Look at it").click()
+    at.run()
+    assert len(at.error) == 1
+    assert "no-such-corpus" in words(at)
+    assert not at.exception
+
+
 def test_a_fresh_base_shows_its_phase(root):
     at = open_page("train")
     with pytest.raises(KeyError):
