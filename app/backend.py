@@ -21,13 +21,12 @@ import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 import numpy as np
 import streamlit as st
@@ -816,23 +815,32 @@ def project(of: Model, method: str) -> Projection | None:
 
 
 def fit_umap(of: Model) -> None:
-    """Start fitting the UMAP of a run in a process of its own, unless one is at it."""
+    """Start fitting the UMAP of a run in a process of its own, unless one is at it. Its words go to umap.log."""
     with _FITS_LOCK:
-        if of.run is None or ((fit := _FITS.get(of.source)) and fit.running):
+        run = of.run
+        if run is None or ((fit := _FITS.get(of.source)) and fit.process.poll() is None):
             return
-        words = tempfile.TemporaryFile()  # noqa: SIM115 - it is the process that writes into it
-        command = [sys.executable, "-m", "vae", "project", str(of.run.path.resolve()), "--method", "umap"]
-        home = Path(__file__).resolve().parent.parent
-        process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
-        _FITS[of.source] = _Fit(process=process, words=words)
+        command = [sys.executable, "-m", "vae", "project", str(run.path.resolve()), "--method", "umap"]
+        home, log = Path(__file__).resolve().parent.parent, run.projections_path / "umap.log"
+        try:
+            log.parent.mkdir(exist_ok=True)
+            with log.open("wb") as words:
+                process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        except OSError as error:
+            raise ValueError(f"The UMAP of {of.name} could not be started ({error.strerror}).") from error
+        _FITS[of.source] = _Fit(process=process, log=log)
 
 
 def fitting(of: Model) -> Fitting | None:
     """How the UMAP of a run is coming on; none if nobody has started one, or it is done."""
     fit = _FITS.get(of.source)
-    if fit is None or (not fit.running and fit.process.returncode == 0):
+    if fit is None or fit.process.poll() == 0:
         return None
-    return Fitting(seconds=time.monotonic() - fit.started, problem=fit.problem)
+    if fit.process.returncode is None:
+        return Fitting(seconds=time.monotonic() - fit.started)
+    lines = fit.log.read_text("utf-8", errors="replace").split("\n") if fit.log.is_file() else []
+    said = [line.strip() for line in lines if line.strip()]
+    return Fitting(problem=said[-1] if said else "Its process ended without a word.")
 
 
 @dataclass(kw_only=True)
@@ -840,21 +848,8 @@ class _Fit:
     """A process that fits a UMAP, and the file of its words."""
 
     process: subprocess.Popen[bytes]
-    words: IO[bytes]
+    log: Path
     started: float = field(default_factory=time.monotonic)
-
-    @property
-    def running(self) -> bool:
-        return self.process.poll() is None
-
-    @property
-    def problem(self) -> str:
-        """Its last words, if it has failed."""
-        if not self.process.poll():
-            return ""
-        self.words.seek(0)
-        lines = self.words.read().decode("utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "The process that fits the map ended without a word: try again."
 
 
 _FITS: dict[str, _Fit] = {}

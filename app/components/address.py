@@ -36,7 +36,7 @@ def heed(known: Mapping[str, Sequence[str] | Between]) -> None:
     ]
     if unknown:
         st.warning(
-            f"The address asks for {escape(', '.join(unknown))}, which is not to be had here: "
-            "the usual choice is shown instead.",
+            f"The address asks for {escape(', '.join(unknown))}, which does not exist here: "
+            "the usual value is shown instead.",
             icon=":material/search_off:",
         )
