@@ -53,7 +53,7 @@ def curve(
     dotted; `top` a fixed upper end of the axis; `chosen` a step to be marked. A click on a point selects its step
     under the name `CHOSEN`.
     """
-    rows = [_marks(boundaries, chosen, metric.reach)]
+    rows: list[pd.DataFrame] = []
     for run in colours:
         own = frame[frame["run"] == run]
         checks, steps = _line(own, "valid", metric.name), _line(own, "train", metric.name)
@@ -61,7 +61,8 @@ def curve(
         rows.append(steps.assign(run=run, kind="training") if len(checks) else steps)
         if ceiling:
             rows.append(_line(own, "valid", ceiling).assign(run=run, kind="ceiling"))
-    data = pd.concat([part for part in rows if len(part)] or [_line(frame.iloc[:0], "valid", metric.name)])
+    last = max((int(part["step"].max()) for part in rows if len(part)), default=0)
+    data = pd.concat([_marks(boundaries, chosen, metric.reach, last), *(part for part in rows if len(part))])
     data["value"] = data["value"].astype(float)
     for column in ("run", "kind", "label"):
         data[column] = data[column].astype(object).where(data[column].notna(), "") if column in data else ""
@@ -172,15 +173,17 @@ def _line(rows: pd.DataFrame, split: str, column: str) -> pd.DataFrame:
     return line.iloc[::-1].iloc[::stride].iloc[::-1].rename(columns={column: "value"})
 
 
-def _marks(boundaries: Phases, chosen: int | None, reach: float) -> pd.DataFrame:
+def _marks(boundaries: Phases, chosen: int | None, reach: float, last: int) -> pd.DataFrame:
     """The rows for the ends of phases, their names, the chosen step, and for how far the axis reaches at least."""
-    whole = max((end for _, _, end in boundaries), default=0) or 1
+    whole = max(last, *(end for _, _, end in boundaries), 1)
     rows: list[dict[str, object]] = [{"step": 0, "value": reach, "kind": "reach"}]
     for phase, start, end in boundaries:
         if start:
             rows.append({"step": start, "kind": "boundary"})
-        words = f"{phase} {PHASES.get(phase, '')}".strip() if (end - start) / whole > 0.33 else str(phase)
-        rows.append({"step": (start + end) / 2, "kind": "label", "label": words})
+        share = (end - start) / whole
+        if share > 0.06:  # as much as there is room for
+            words = f"{phase} {PHASES.get(phase, '')}".strip() if share > 0.33 else str(phase)
+            rows.append({"step": (start + end) / 2, "kind": "label", "label": words})
     if chosen is not None:
         rows.append({"step": chosen, "kind": "chosen"})
     return pd.DataFrame(rows, columns=["step", "value", "run", "kind", "label"])

@@ -85,6 +85,7 @@ def _curves(entry: backend.Entry, histories: pd.DataFrame, colours: Mapping[str,
     if len(colours) > 1:
         st.markdown(" &emsp; ".join(dot(run, colour) for run, colour in colours.items()))
     boundaries = charts.phases(own)
+    top = float(max(backend.entry(run).latent_size for run in colours)) or None
     with st.grid(3, min_column_width=320, gap=("medium", "medium")):
         for name in _shown(histories):
             metric = METRICS[name]
@@ -96,7 +97,7 @@ def _curves(entry: backend.Entry, histories: pd.DataFrame, colours: Mapping[str,
                     colours,
                     boundaries=boundaries,
                     ceiling="mi_ceiling_nats" if name == "mi_nats" else None,
-                    top=float(entry.latent_size) if name == "active_units" and entry.latent_size else None,
+                    top=top if name == "active_units" else None,
                     chosen=_chosen_step(),
                 )
                 st.vega_lite_chart(
@@ -109,6 +110,7 @@ def _curves(entry: backend.Entry, histories: pd.DataFrame, colours: Mapping[str,
         "Lines with points are measured on held-out sentences, faint lines while training; dotted is a ceiling. "
         "Click a point to read what the model wrote then. Pinch, or scroll with Ctrl, to zoom; drag to move; "
         "double-click to see all."
+        + (f" The phases are those of {sentences.escape(entry.name)}." if len(colours) > 1 else "")
     )
 
 

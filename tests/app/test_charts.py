@@ -59,7 +59,14 @@ def test_of_two_values_at_one_step_the_later_is_drawn():
 def test_phases_are_marked_where_they_end_and_named():
     figure = charts.curve(history(range(100)), KL, BLUE, boundaries=[(0, 0, 2), (1, 2, 40), (2, 40, 99)])
     assert drawn(figure, "boundary")["step"].tolist() == [2, 40]
-    assert drawn(figure, "label")["label"].tolist() == ["0", "1 encoder warm-up", "2 finetuning"]
+    assert drawn(figure, "label")["label"].tolist() == ["1 encoder warm-up", "2 finetuning"]
+
+
+def test_phases_beside_a_longer_run_are_named_as_far_as_there_is_room():
+    frame = pd.concat([history(range(100)), history(range(1000), run="b")])
+    figure = charts.curve(frame, KL, BLUE | {"b": "#222222"}, boundaries=[(1, 0, 10), (2, 10, 99)])
+    assert drawn(figure, "boundary")["step"].tolist() == [10]
+    assert drawn(figure, "label")["label"].tolist() == ["2"]
 
 
 def test_a_ceiling_is_drawn_where_it_was_measured():
