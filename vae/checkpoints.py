@@ -44,8 +44,8 @@ def save(run: Run, position: Position, weights: Mapping[str, Tensor], moments: M
     tensors = {f"weights.{key}": value for key, value in weights.items()}
     write_tensors(folder / name, tensors | {f"moments.{key}": value for key, value in moments.items()})
     runs.write_json(folder / "state.json", asdict(position) | {"file": name})
-    for old in folder.glob("*.safetensors"):
-        if old.name != name:
+    for old in folder.iterdir():  # also what a killed process left half written
+        if old.name not in (name, "state.json"):
             old.unlink(missing_ok=True)
 
 
@@ -54,13 +54,17 @@ def read(run: Run) -> tuple[Position, dict[str, Tensor], dict[str, Tensor]] | No
     path = run.state_path / "state.json"
     if not path.is_file():
         return None
-    values = read_json(path)
-    tensors = read_weights(run.state_path / values.pop("file"))
+    try:
+        values = dict(read_json(path))
+        tensors = read_weights(run.state_path / values.pop("file"))
+        position = Position(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete its folder to train from the beginning.") from error
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "moments": {}}
     for key, tensor in tensors.items():
         kind, _, name = key.partition(".")
         parts[kind][name] = tensor
-    return Position(**values), parts["weights"], parts["moments"]
+    return position, parts["weights"], parts["moments"]
 
 
 def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -77,9 +81,8 @@ def load_moments(module: nn.Module, optimizer: torch.optim.Optimizer, saved: Map
     for name, parameter in module.named_parameters():
         if f"{name}/step" in saved:
             optimizer.state[parameter] = {
-                key: saved[f"{name}/{key}"].to(parameter.device if key != "step" else "cpu", copy=True)
-                for key in MOMENTS
-            }
+                key: saved[f"{name}/{key}"].to(parameter.device, copy=True) for key in MOMENTS
+            }  # the step as well: that is where a fused AdamW counts
 
 
 def save_model(model: TextVAE, folder: Path, *, half: bool = False) -> None:
