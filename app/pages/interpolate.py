@@ -23,7 +23,6 @@ SEEDS = 2**32 - 1
 LONGEST = 2000  # characters of a typed sentence
 FOUND = 50  # most sentences that the search for an end offers
 ALLOWED = {
-    **{state.end(side, "kind"): KINDS for side in (0, 1)},
     **{state.end(side, "seed"): Between(0, SEEDS) for side in (0, 1)},
     **{state.end(side, "drawn"): SWITCH for side in (0, 1)},
     state.WALK_STEPS: Between(3, 41),
@@ -296,9 +295,10 @@ if not names:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = run_picker(names)
-    st.button("Two random codes", icon=":material/casino:", on_click=roll, args=(0, 1))
+    st.button("Two random codes", icon=":material/casino:", key="walk_pair", on_click=roll, args=(0, 1))
 model = backend.model(name, state.opened().get(name))
-heed(ALLOWED)
+kinds = KINDS if backend.has_codes(model) else KINDS[:2]
+heed(ALLOWED | {state.end(side, "kind"): kinds for side in (0, 1)})
 a, b = choose_end(0, model), choose_end(1, model)
 steps, extend, method, how = choose_path()
 

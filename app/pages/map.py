@@ -129,11 +129,15 @@ def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
     query = {state.RUN: name} if not name.startswith("~") else {}
     for side, row in enumerate(rows):
         query |= {state.end(side, "kind"): "Map", state.end(side, "row"): str(row)}
-    if st.button("Interpolate between them", icon=":material/linear_scale:", type="primary"):
-        st.switch_page("app/pages/interpolate.py", query_params=query)
+    st.page_link(
+        "app/pages/interpolate.py",
+        label=":primary[**Interpolate between them**]",
+        icon=":material/linear_scale:",
+        query_params=query,
+    )
     with st.container(horizontal=True):
-        st.button("Swap", icon=":material/swap_horiz:", on_click=set_ends, args=(rows[::-1],))
-        st.button("Clear", icon=":material/close:", on_click=set_ends, args=([None, None],))
+        st.button("Swap", icon=":material/swap_horiz:", key="map_swap", on_click=set_ends, args=(rows[::-1],))
+        st.button("Clear", icon=":material/close:", key="map_clear", on_click=set_ends, args=([None, None],))
 
 
 def table(name: str, codes: backend.Codes, shown: list[int], rows: list[int | None], what: str) -> None:
@@ -193,24 +197,14 @@ if not names:
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = run_picker(names)
-    method = st.segmented_control(
-        "Map by",
-        METHODS,
-        default="UMAP",
-        required=True,
-        key=state.MAP_METHOD,
-        bind="query-params",
-        width="content",
-    )
     controls = st.container(horizontal=True, vertical_alignment="bottom")
 
 model = backend.model(name, state.opened().get(name))
 if not backend.has_codes(model) and model.run is not None:
-    st.markdown(
-        "The sentences of this run have not been encoded yet: that is done when training ends. "
-        "If it has been stopped, it can be done now."
-    )
-    if st.button("Encode its sentences", icon=":material/hub:", type="primary"):
+    st.markdown("The sentences of this run have no codes yet: they are encoded when training ends.")
+    if not name.startswith("~") and backend.entry(name).active:
+        st.page_link("app/pages/runs.py", label="Watch it train", icon=":material/monitoring:")
+    elif st.button("Encode them now", icon=":material/hub:", type="primary", key="map_encode"):
         with st.spinner("Encoding the test sentences …"):
             backend.encode_sentences(model)
         st.rerun()
@@ -228,6 +222,15 @@ heed(
     }
 )
 with controls:
+    method = st.segmented_control(
+        "Map by",
+        METHODS,
+        default="UMAP",
+        required=True,
+        key=state.MAP_METHOD,
+        bind="query-params",
+        width="content",
+    )
     colour = st.selectbox(
         "Colour by",
         latent_map.colourings(codes),

@@ -1,0 +1,169 @@
+"""The page Interpolate, run through the frame over a run with a random model. The strip is tested in a browser."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import backend, state
+from app.backend import Decoding, End
+
+FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
+
+
+def open_walk(**query):
+    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
+    at.switch_page("app/pages/interpolate.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def strip(at):
+    return json.loads(at.get("bidi_component")[0].proto.json)
+
+
+def plane(at):
+    return json.loads(at.get("bidi_component")[1].proto.json)
+
+
+def table(at):
+    return at.dataframe[0].value["sentence"].tolist()
+
+
+def said(at):
+    kinds = ("markdown", "caption", "warning", "error", "info")
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
+
+
+def test_it_begins_with_a_walk_between_two_random_codes(explored):
+    at = open_walk(run="explored")
+    model = backend.model("explored")
+    assert table(at) == backend.walk(model, End(), End()).texts
+    assert len(strip(at)["t"]) == 11
+    assert plane(at)["path"]["id"] == strip(at)["id"]
+
+
+def test_the_url_says_it_all(explored):
+    at = open_walk(
+        run="explored", walk_a_kind="Sentence", walk_a_text="an old dog waits for it .", walk_a_drawn="true",
+        walk_a_seed="4", walk_b_kind="Map", walk_b_row="17", walk_steps="7", walk_extend="0.5", walk_method="Slerp",
+        walk_decoding="Sample", walk_temperature="0.7", walk_top_p="0.9", walk_draw="3", walk_t="1.5",
+    )  # fmt: skip
+    assert not at.warning
+    a = End(kind="sentence", text="an old dog waits for it .", drawn=True, seed=4)
+    how = Decoding(method="sample", temperature=0.7, top_p=0.9, seed=3)
+    walk = backend.walk(
+        backend.model("explored"), a, End(kind="map", row=17), steps=7, method="slerp", extend=0.5, how=how
+    )
+    assert table(at) == walk.texts
+    assert strip(at)["t"] == walk.places
+    assert strip(at)["position"] == plane(at)["path"]["position"] == 6
+
+
+def test_the_path_lies_where_its_codes_do(explored):
+    at = open_walk(run="explored", walk_a_seed="2")
+    model = backend.model("explored")
+    codes = backend.walk(model, End(seed=2), End()).codes
+    where = backend.project(model, "pca").place(codes)
+    assert plane(at)["path"]["x"] == pytest.approx(where[:, 0].tolist())
+    assert plane(at)["path"]["y"] == pytest.approx(where[:, 1].tolist())
+
+
+def test_garbage_in_the_url_is_one_sentence_and_a_walk(explored):
+    at = open_walk(
+        run="explored", walk_a_kind="zzz", walk_b_seed="-4", walk_steps="nan", walk_extend="9", walk_method="curl",
+        walk_decoding="\x00", walk_t="later", walk_b_drawn="perhaps",
+    )  # fmt: skip
+    (warning,) = at.warning
+    assert warning.value.count("walk") == 8
+    assert "\n" not in warning.value
+    assert len(table(at)) == 11
+
+
+@pytest.mark.parametrize("garbage", ["120", "-3", "x", "²", "9" * 400])
+def test_a_sentence_that_the_map_does_not_have_is_one_sentence(explored, sentences, garbage):
+    at = open_walk(run="explored", walk_a_kind="Map", walk_a_row=garbage)
+    (warning,) = at.warning
+    assert "walk_a_row" in warning.value.replace("\\", "")
+    assert at.selectbox(key="walk_a_row").value == 0
+
+
+@pytest.mark.parametrize("text", ["", "   "])
+def test_an_empty_sentence_is_one_sentence_and_nothing_is_lost(explored, text):
+    at = open_walk(run="explored", walk_a_kind="Sentence", walk_steps="5")
+    at.text_input(key="walk_a_text").set_value(text).run()
+    (error,) = at.error
+    assert error.value.replace("\\", "") == "End A is an empty sentence: type some words."
+    assert at.slider(key=state.WALK_STEPS).value == 5
+    at.text_input(key="walk_a_text").set_value("the boy is riding it .").run()
+    assert not at.error
+    assert len(table(at)) == 5
+
+
+def test_any_text_is_an_end(explored):
+    for text in ("🦊" * 5, "שלום עולם", "<img src=x onerror=alert(1)> $x$ **b**", "x" * 2000):
+        at = open_walk(run="explored", walk_a_kind="Sentence", walk_a_text=text)
+        assert not at.error
+        assert len(table(at)) == 11
+
+
+def test_a_search_offers_what_it_finds_and_keeps_the_choice(explored, sentences):
+    at = open_walk(run="explored", walk_a_kind="Map", walk_a_row="5")
+    at.text_input(key="walk_a_search").set_value("old dog").run()
+    box = at.selectbox(key="walk_a_row")
+    assert box.value == 5
+    assert box.options == [sentences[5], *(text for text in sentences if "old dog" in text)]
+    box.select_index(2).run()
+    assert sentences[at.selectbox(key="walk_a_row").value] == box.options[2]
+    assert at.query_params["walk_a_row"] == str(at.selectbox(key="walk_a_row").value)
+
+
+def test_two_random_codes_are_a_new_pair_from_one_seed(explored):
+    at = open_walk(run="explored", walk_a_kind="Sentence")
+    at.button(key="walk_pair").click().run()
+    seeds = {at.number_input(key=f"walk_{side}_seed").value for side in "ab"}
+    assert len(seeds) == 1
+    (seed,) = seeds
+    assert f"--prior --seed {seed}" in "\n".join(code.value for code in at.code)
+
+
+def test_the_python_and_the_command_are_there_to_be_copied(explored):
+    at = open_walk(run="explored", walk_a_seed="1")
+    assert "space.sample_prior(2, seed=1)[0]" in at.code[0].value
+    assert len(at.code) == 1
+    assert "use the Python above" in said(at)
+
+
+def test_a_deaf_decoder_is_named_in_one_line(explored, make_run):
+    collapsed = make_run("collapsed", "plain-vae")
+    shutil.copytree(explored.model_path, collapsed.model_path)
+    assert "every z gives nearly the same sentence, because the decoder ignores z" in said(open_walk(run="collapsed"))
+
+
+def test_a_run_without_codes_has_no_map_and_still_walks(explored):
+    explored.latents_path.unlink()
+    at = open_walk(run="explored", walk_b_kind="Map")
+    assert "walk_b_kind=Map" in said(at)
+    assert len(table(at)) == 11
+    assert len(at.get("bidi_component")) == 1
+
+
+def test_a_run_deleted_while_its_page_is_open_is_one_sentence(explored, make_run):
+    at = open_walk(run="explored")
+    shutil.rmtree(explored.path)
+    at.run()
+    assert not at.exception
+    assert "There is no trained model yet" in said(at)
+
+
+def test_damaged_weights_are_one_sentence(explored):
+    weights = explored.model_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:700])
+    at = open_walk(run="explored")
+    (error,) = at.error
+    assert "\n" not in error.value

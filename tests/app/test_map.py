@@ -1,0 +1,158 @@
+"""The page Map, run through the frame over a run with a random model. Clicks on the map are tested in a browser."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import backend, state
+
+FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
+
+
+def open_map(**query):
+    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
+    at.switch_page("app/pages/map.py")
+    for key, value in ({state.MAP_METHOD: "PCA"} | query).items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def drawing(at):
+    (mounted,) = at.get("bidi_component")
+    return json.loads(mounted.proto.json)
+
+
+def said(at):
+    kinds = ("markdown", "caption", "warning", "error", "info", "subheader")
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
+
+
+def test_the_map_shows_the_sentences_of_the_run(explored, sentences):
+    at = open_map(run="explored")
+    assert drawing(at)["points"]["text"] == sentences
+    assert drawing(at)["colour"]["title"] == "subject"
+    assert "exact" in said(at)
+
+
+def test_ends_come_from_the_url_and_lead_on(explored, sentences):
+    at = open_map(run="explored", map_a="3", map_b="77")
+    assert [(end["name"], end["row"]) for end in drawing(at)["ends"]] == [("A", 3), ("B", 77)]
+    assert sentences[3] in said(at)
+    (link,) = (link.proto for link in at.get("page_link") if "Interpolate" in link.proto.label)
+    assert link.page == "interpolate"
+    assert link.query_string == "run=explored&walk_a_kind=Map&walk_a_row=3&walk_b_kind=Map&walk_b_row=77"
+
+
+def test_ends_are_swapped_and_cleared(explored):
+    at = open_map(run="explored", map_a="3", map_b="77")
+    at.button(key="map_swap").click().run()
+    assert [end["row"] for end in drawing(at)["ends"]] == [77, 3]
+    at.button(key="map_clear").click().run()
+    assert drawing(at)["ends"] == []
+
+
+@pytest.mark.parametrize("garbage", ["120", "-1", "x", "²", "9" * 500, "1.5", "<script>"])
+def test_an_end_that_is_not_on_the_map_is_one_sentence(explored, garbage):
+    at = open_map(run="explored", map_a=garbage, map_b="4")
+    assert [end["name"] for end in drawing(at)["ends"]] == ["B"]
+    (warning,) = at.warning
+    assert "map_a" in warning.value.replace("\\", "")
+    assert "\n" not in warning.value
+
+
+def test_garbage_in_the_url_is_one_sentence(explored, sentences):
+    at = open_map(run="explored", map_method="tsne", map_colour="nothing", map_prior="1e9", map_seed="x")
+    (warning,) = at.warning
+    for key in ("map_method=tsne", "map_colour=nothing", "map_prior=1e9", "map_seed=x"):
+        assert key in warning.value.replace("\\", "")
+    assert drawing(at)["points"]["text"] == sentences
+
+
+def test_a_search_marks_and_lists_what_it_finds(explored, sentences):
+    at = open_map(run="explored", map_search="OLD dog bus")
+    rows = [row for row, text in enumerate(sentences) if all(word in text for word in ("old", "dog", "bus"))]
+    assert drawing(at)["found"] == rows
+    assert at.dataframe[0].value["sentence"].tolist() == [sentences[row] for row in rows]
+    assert f"{len(rows)} sentences with" in said(at)
+    assert "0 sentences with" in said(open_map(run="explored", map_search="zebra"))
+
+
+def test_random_codes_and_a_sentence_of_ones_own_are_placed_and_read(explored):
+    at = open_map(run="explored", map_prior="3", map_seed="8", map_text="an old dog waits for it .")
+    placed = drawing(at)["placed"]
+    model = backend.model("explored")
+    codes = backend.prior(model, 3, 8)
+    assert [mark["kind"] for mark in placed] == ["prior"] * 3 + ["own"]
+    assert [mark["text"] for mark in placed[:3]] == backend.decode(model, codes)
+    where = backend.project(model, "pca").place(codes)
+    assert [mark["x"] for mark in placed[:3]] == pytest.approx(where[:, 0].tolist())
+    assert [mark["y"] for mark in placed[:3]] == pytest.approx(where[:, 1].tolist())
+    assert "an old dog waits for it ." in placed[3]["title"]
+
+
+def test_while_the_umap_is_fitted_the_pca_is_there(explored, monkeypatch):
+    progress = [None]
+    monkeypatch.setattr(backend, "fitting", lambda of: progress[-1])
+    monkeypatch.setattr(backend, "fit_umap", lambda of: progress.append(backend.Fitting(seconds=4)))
+    at = open_map(run="explored", map_method="UMAP")
+    assert "4 s so far" in said(at)
+    assert drawing(at)["axes"] is not None
+    progress.append(backend.Fitting(problem="no room left"))
+    at.run()
+    assert "could not be fitted, so this is the PCA. no room left" in said(at)
+    for kind in ("json", "parquet"):  # stands for a UMAP, with its fingerprints
+        folder = explored.projections_path
+        shutil.copy(folder / f"pca.{kind}", folder / f"umap.{kind}")
+    at.run()
+    assert "could not" not in said(at)
+
+
+def test_a_collapsed_run_is_said_to_be_a_blob(explored, make_run):
+    collapsed = make_run("collapsed", "plain-vae")
+    for name in ("model", "latents.parquet", "projections"):
+        source = explored.path / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, collapsed.path / name)
+    assert "the map is a blob" in said(open_map(run="collapsed"))
+    assert "blob" not in said(open_map(run="explored"))
+
+
+def test_a_deleted_run_is_one_sentence_and_another_is_shown(explored):
+    at = open_map(run="gone")
+    assert "There is no run gone here" in said(at)
+    assert drawing(at)["name"] == "explored-pca"
+    shutil.rmtree(explored.path)
+    at.run()
+    assert not at.exception
+    assert "There is no trained model yet" in said(at)
+
+
+def test_a_run_without_codes_offers_to_encode_its_sentences(explored):
+    explored.latents_path.unlink()
+    at = open_map(run="explored")
+    assert not at.exception
+    assert "have no codes yet" in said(at)
+    assert at.button(key="map_encode")
+    explored.update_status(state="running", pid=os.getpid(), heartbeat=time.time())
+    assert not [button for button in open_map(run="explored").button if button.key == "map_encode"]
+
+
+def test_damaged_codes_are_one_sentence(explored):
+    explored.latents_path.write_bytes(b"PAR1 nonsense")
+    at = open_map(run="explored")
+    (error,) = at.error
+    assert "is damaged" in error.value
+    assert "\n" not in error.value
+
+
+def test_there_is_a_way_on_when_there_is_no_run(root):
+    at = open_map()
+    assert "There is no trained model yet" in said(at)
+    assert at.get("page_link")

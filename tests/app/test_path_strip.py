@@ -1,0 +1,66 @@
+"""What the strip of sentences is given."""
+
+import numpy as np
+import pytest
+
+from app import backend
+from app.components import path_strip
+
+
+def walk_of(*texts, shells=None, nearest=(), start=0.0, end=1.0):
+    n = len(texts)
+    return backend.Walk(
+        places=np.linspace(start, end, n).round(6).tolist(),
+        codes=np.zeros((n, 2), np.float32),
+        texts=list(texts),
+        shells=shells or [0.0] * n,
+        nearest=list(nearest),
+    )
+
+
+def test_repeats_are_one_row_with_their_stretch():
+    reading = path_strip.reading(walk_of("a dog .", "a dog .", "a cat .", "a dog .", "a dog ."))
+    assert [row["where"] for row in reading["rows"]] == ["t 0.00 – 0.25", "t 0.50", "t 0.75 – 1.00"]
+    assert [row["first"] for row in reading["rows"]] == [0, 2, 3]
+    assert [step["row"] for step in reading["steps"]] == [0, 0, 1, 2, 2]
+
+
+def test_words_are_marked_that_the_sentence_before_did_not_have():
+    rows = path_strip.reading(walk_of("a dog sleeps .", "a dog runs .", "a dog runs ."))["rows"]
+    assert rows[0]["words"] == [("a", False), ("dog", False), ("sleeps", False), (".", False)]
+    assert rows[1]["words"] == [("a", False), ("dog", False), ("runs", True), (".", False)]
+
+
+def test_an_empty_sentence_is_a_row_without_words():
+    rows = path_strip.reading(walk_of("", "a dog ."))["rows"]
+    assert [row["words"] for row in rows] == [[], [("a", True), ("dog", True), (".", True)]]
+
+
+def test_places_before_a_carry_a_minus_sign():
+    assert path_strip.reading(walk_of("a", "b", start=-0.5, end=1.5))["rows"][0]["where"] == "t −0.50"
+
+
+@pytest.mark.parametrize(
+    ("shell", "words"),
+    [
+        (0.3, "As far from the origin as a typical random code."),
+        (-2.0, "As far from"),
+        (-4.4, "Nearer to the origin than random codes are, by 4.4 standard deviations"),
+        (3.0, "Farther from the origin than random codes are, by 3.0"),
+    ],
+)
+def test_how_typical_a_code_is_stands_in_words(shell, words):
+    assert path_strip.typical(shell).startswith(words)
+
+
+def test_the_nearest_sentence_is_named_with_its_distance():
+    walk = walk_of("a", "b", nearest=[("the dog .", 0.0), ("the cat .", 2.34)])
+    assert path_strip.near(walk, 0) == ("The code of a sentence of the map: ", "the dog .")
+    assert path_strip.near(walk, 1) == ("Nearest on the map, 2.3 away: ", "the cat .")
+    assert path_strip.near(walk_of("a"), 0) == ("", "")
+
+
+def test_a_path_has_a_name_that_changes_with_what_it_says():
+    assert path_strip.identity(walk_of("a", "b")) == path_strip.identity(walk_of("a", "b"))
+    assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "c"))
+    assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "b", end=2.0))
