@@ -49,7 +49,7 @@ SENTENCES = [" ".join(words) + " ." for words in itertools.product(SUBJECTS, VER
 def tiny_config(corpus: str, **changes: Any) -> Config:
     """A run of seconds that has everything: a fresh T5, both phases, free bits, noise, dropout."""
     settings: dict[str, Any] = {
-        "data": Data(corpus=corpus, max_tokens=24),
+        "data": Data(corpus=corpus, max_tokens=48),
         "model": Model(base="fresh", latent_size=6),
         "pretrain": Pretrain(vocabulary=320, width=16, layers=2, heads=2, feed_forward=32, epochs=1),
         "phase1": Phase(

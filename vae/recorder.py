@@ -207,12 +207,20 @@ class Recorder:
         window: dict[str, float],
         force: bool,
     ) -> None:
-        """Save model and resume state, unless saving would take more than its share of the time."""
+        """Save model and resume state, unless saving would take more than its share of the time.
+
+        Weights that are not finite are a `ValueError` and replace nothing.
+        """
         begun = time.monotonic()
         if not self.main or not (force or (begun - self.last_save) * SAVING_SHARE >= self.saving):
             return
         position = checkpoints.Position(step=done, phase=stage.phase, precision=self.precision, window=dict(window))
         weights = distinct_tensors(module)
+        if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+            raise ValueError(
+                f"The weights are not finite after step {done}: lower the learning rate and start again; those saved "
+                "before are kept."
+            )
         if isinstance(module, TextVAE):
             checkpoints.save_model(module, self.run.model_path)
         checkpoints.save(self.run, position, weights, checkpoints.moments(module, optimizer))

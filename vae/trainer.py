@@ -52,7 +52,8 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         precision = saved[0].precision if saved else _precision(config.train.precision)
         AcceleratorState._reset_state()  # the library keeps one precision a process; a notebook may train twice
         accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
-        corpus = _corpus(run, config)
+        with accelerator.main_process_first():
+            corpus = _corpus(run, config)
         tokenizer, module = _start(run, config, corpus, saved)
         tokens = batching.tokenize(tokenizer, corpus.train["text"].tolist(), config.data.max_tokens)
         stages = [stage for stage in plan(config, len(tokens)) if stage.phase <= last_phase]
@@ -77,7 +78,8 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
             if saved and saved[0].phase == stage.phase:
                 checkpoints.load_moments(module, optimizer, saved[2])
             model, stepper = accelerator.prepare(module.train(), optimizer)
-            if done == stage.first and (stage is stages[0] or stage.phase == 1):
+            new = stage is stages[0] or stages[stages.index(stage) - 1].phase == 0
+            if done == stage.first and new:
                 job.report(stage, done, module)
 
             for step, rows in _batches(stage, tokens, config, done):
@@ -99,9 +101,8 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
                 stepper.step()
                 stepper.zero_grad()
                 done = step + 1
-                if share:
-                    for name, value in sums.items():
-                        window[name] += float(value)
+                for name, value in sums.items():
+                    window[name] += float(value) if share else 0.0
 
                 # Once in a while log, evaluate, sample, save
                 job.beat(stage, done)
