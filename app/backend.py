@@ -112,6 +112,13 @@ def figures(name: str) -> dict[str, Any]:
     return {}
 
 
+def kl_per_dimension(name: str) -> dict[int, list[float]]:
+    """The mean KL of each dimension of z, nats, at each check of a run, by step."""
+    events = _ledger(str(runs.find(name).metrics_path)).events()
+    checks = {event.get("step"): event.get("kl_per_dim_nats") for event in events}
+    return {step: kl for step, kl in checks.items() if isinstance(step, int) and isinstance(kl, list) and kl}
+
+
 def verdict(name: str) -> doctor.Verdict | None:
     """What the doctor says about the newest figures of a run; none while there are no figures."""
     known = figures(name)

@@ -3,21 +3,29 @@
 Curves are Vega-Lite charts, because they are redrawn while one looks at them: as long as only the data change,
 Streamlit hands the new rows to the chart that is there, nothing blinks and a zoom stays. (A Plotly or an ECharts chart
 is put up again, or loses its zoom, whenever its data change.) So the look of a curve depends on nothing that changes
-while a run trains. What is secondary is drawn in `palette.QUIET`: one figure serves light and dark.
+while a run trains. What stands still, or leaves the app as a file, is a Plotly figure. What is secondary is drawn in
+`palette.QUIET`: one figure serves light and dark.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from app import palette
 from app.glossary import PHASES, Metric
 
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
 POINTS = 400
 """Most points of one line; longer histories are thinned evenly, and keep their last point."""
+
+KL_FLOOR = 0.003
+"""The least KL of a dimension, nats, that a logarithmic scale tells apart."""
 
 CHOSEN = "chosen"
 """The name of the selection that a click on a point makes."""
@@ -91,6 +99,56 @@ def units(kl_per_dimension: Sequence[float], colour: str, *, height: int = 220) 
         },
     }
     return Figure(data, spec)
+
+
+def units_over_training(steps: Sequence[int], kl_per_dimension: Sequence[Sequence[float]]) -> PlotlyFigure:
+    """The mean KL of each dimension of z (a row, the finally most used on top) at each check, on a logarithmic scale.
+
+    A collapse is seen at once: every row goes dark, and in which order.
+    """
+    import plotly.graph_objects as go
+
+    values = pd.DataFrame([list(row) for row in kl_per_dimension], index=list(steps)).T  # dimension x step
+    values = values.loc[values.iloc[:, -1].sort_values().index]
+    nats = values.clip(lower=KL_FLOOR)
+    ticks = [0.01, 0.1, 1, 10]
+    heat = go.Heatmap(
+        x=[f"{step:,}" for step in values.columns],
+        y=[f"z{dimension}" for dimension in values.index],
+        z=nats.map(math.log10).to_numpy(),
+        customdata=values.to_numpy(),
+        zmin=math.log10(KL_FLOOR),
+        zmax=1,
+        colorscale="Cividis",
+        colorbar={"title": "KL (nats)", "tickvals": [math.log10(tick) for tick in ticks], "ticktext": ticks},
+        hovertemplate="step %{x}, %{y}: KL %{customdata:.2f} nats<extra></extra>",
+    )
+    figure = go.Figure(heat)
+    figure.update_layout(height=420, margin={"l": 10, "r": 10, "t": 10, "b": 10}, xaxis_title="step")
+    figure.update_xaxes(type="category", nticks=8)
+    figure.update_yaxes(title="dimension of z, most used on top", showticklabels=False)
+    return figure
+
+
+def map_to_keep(frame: pd.DataFrame, title: str, axes: tuple[str, str]) -> PlotlyFigure:
+    """A map to take along: columns x, y, text and group; a colour a group, the sentence on hover, legend to switch."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for index, (group, rows) in enumerate(frame.groupby("group", sort=True)):
+        figure.add_scattergl(
+            x=rows["x"],
+            y=rows["y"],
+            text=rows["text"].str.wrap(60).str.replace("\n", "<br>"),
+            name=str(group),
+            mode="markers",
+            marker={"size": 6, "opacity": 0.75, "color": palette.PALETTE[index % len(palette.PALETTE)]},
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(title=title, template="plotly_white", legend_title_text="", dragmode="pan")
+    figure.update_xaxes(title=axes[0], zeroline=False)
+    figure.update_yaxes(title=axes[1], zeroline=False, scaleanchor="x")
+    return figure
 
 
 _ZOOM = {

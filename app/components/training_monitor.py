@@ -195,6 +195,11 @@ def _details(entry: backend.Entry, colour: str) -> None:
                 key="runs_units",
                 alt="Mean KL of each dimension of z, the most used first",
             )
+            history = {} if entry.active else backend.kl_per_dimension(entry.name)
+            if len(history) > 1:  # not while it trains: a Plotly figure blinks whenever its data change
+                st.plotly_chart(
+                    charts.units_over_training(list(history), list(history.values())), key="runs_units_history"
+                )
     with st.expander("Settings", icon=":material/tune:", key="runs_settings"):
         settings = backend.config(entry.name)
         st.caption(backend.describe(settings.recipe))

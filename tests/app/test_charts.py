@@ -105,3 +105,21 @@ def test_phases_follow_each_other():
 def test_dimensions_are_drawn_with_their_number():
     figure = charts.units([0.1, 2.0], "#111111")
     assert figure.data.to_dict("list") == {"dimension": [0, 1], "kl": [0.1, 2.0]}
+
+
+def test_the_heat_map_has_the_finally_most_used_dimension_on_top_and_true_values_on_hover():
+    figure = charts.units_over_training([0, 100], [[5.0, 1.0], [0.0, 2.0]])
+    heat = figure.data[0]
+    assert list(heat.y) == ["z0", "z1"]  # Plotly draws upwards
+    assert heat.customdata.tolist() == [[5.0, 0.0], [1.0, 2.0]]
+    assert heat.z[0][1] == pytest.approx(heat.zmin)
+
+
+def test_a_map_to_keep_shows_every_sentence_in_its_group():
+    frame = pd.DataFrame(
+        {"x": [0.0, 1.0, 2.0], "y": 0.0, "text": ["a", "b", "c d " * 30], "group": ["dog", "cat", "dog"]}
+    )
+    figure = charts.map_to_keep(frame, "Codes", ("PC 1", "PC 2"))
+    assert [trace.name for trace in figure.data] == ["cat", "dog"]
+    assert figure.data[1].text[0] == "a"
+    assert "<br>" in figure.data[1].text[1]
