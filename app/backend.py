@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
@@ -126,6 +126,16 @@ def verdict(name: str) -> doctor.Verdict | None:
         return doctor.diagnose(known) if known else None
     except (KeyError, TypeError, ValueError):  # figures that a crash or another program has mangled
         return None
+
+
+def showcase(names: Sequence[str]) -> str | None:
+    """The run to open where nobody has chosen: the first healthy one."""
+    return next((name for name in names if not name.startswith("~") and _is_healthy(name)), None)
+
+
+def _is_healthy(name: str) -> bool:
+    judged = verdict(name)
+    return judged is not None and judged.name == "healthy"
 
 
 def table() -> pd.DataFrame:

@@ -294,7 +294,7 @@ if not names:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    name = run_picker(names)
+    name = run_picker(names, default=backend.showcase(names))
     st.button("Two random codes", icon=":material/casino:", key="walk_pair", on_click=roll, args=(0, 1))
 model = backend.model(name, state.opened().get(name))
 kinds = KINDS if backend.has_codes(model) else KINDS[:2]

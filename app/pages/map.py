@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
+import pandas as pd
 import streamlit as st
 
-from app import backend, state
+from app import backend, charts, state
 from app.components import latent_map
 from app.components.address import Between, heed
 from app.components.latent_map import Mark, Scene
@@ -188,6 +190,14 @@ def notes(projection: backend.Projection, placed: bool, blob: bool) -> str:
     )
 
 
+def map_html(name: str, codes: backend.Codes, projection: backend.Projection, colour: str) -> str:
+    """The map as a page of its own that needs no network: hover, zoom and switch groups wherever a browser is."""
+    frame = pd.DataFrame(projection.coordinates, columns=["x", "y"]).assign(text=codes.texts)
+    frame["group"] = codes.labels[colour].to_numpy() if colour in codes.labels else "sentences"
+    title = f"{name}: {projection.method.upper()} of {len(frame):,} codes"
+    return charts.map_to_keep(frame, title, projection.axes).to_html(include_plotlyjs=True)
+
+
 st.title("Map", anchor=False)
 names = models()
 if not names:
@@ -196,7 +206,7 @@ if not names:
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    name = run_picker(names)
+    name = run_picker(names, default=backend.showcase(names))
     controls = st.container(horizontal=True, vertical_alignment="bottom")
 
 model = backend.model(name, state.opened().get(name))
@@ -276,6 +286,14 @@ with plane:
         on_picked=lambda: picked(ends),
     )
     st.caption(notes(projection, bool(placed), blob=bool(verdict and verdict.name == "collapsed")))
+    st.download_button(
+        "Take this map along",
+        partial(map_html, name, codes, projection, colour),
+        f"{name}-{projection.method}.html",
+        "text/html",
+        icon=":material/download:",
+        help="One HTML file with every sentence on hover; it opens in any browser, without a network.",
+    )
 
 if selected:
     table(name, codes, selected, ends, "sentences circled")
