@@ -18,7 +18,7 @@ from vae.runs import Run
 
 def pretrain(out: Path, *, settings: Pretrain, data: Data, train: Train, progress: bool = True) -> None:
     """Train a tokenizer and a T5 on the sentences of `data` and save both to `out`, a folder that must be empty."""
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and (out.is_file() or any(out.iterdir())):
         raise ValueError(f"{out} already holds something: choose another folder.")
     config = Config(
         recipe="pretrain", data=data, model=Model(base="fresh"), pretrain=settings, phase2=Phase(epochs=1), train=train
