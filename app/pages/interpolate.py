@@ -299,7 +299,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 model = backend.model(name, state.opened().get(name))
 kinds = KINDS if backend.has_codes(model) else KINDS[:2]
 heed(ALLOWED | {state.end(side, "kind"): kinds for side in (0, 1)})
-a, b = choose_end(0, model), choose_end(1, model)
+with st.grid(2, min_column_width=420):
+    with st.container():
+        a = choose_end(0, model)
+    with st.container():
+        b = choose_end(1, model)
 steps, extend, method, how = choose_path()
 
 path = {"steps": steps, "method": method, "extend": extend, "how": how}
