@@ -10,13 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_variable] = "1"  # before torch is there: sums in one order, and no fight for cores
-os.environ["BOTTLENECK_TRAINER_THREADS"] = os.environ["BOTTLENECK_APP_THREADS"] = "1"
-os.environ["HF_HUB_OFFLINE"] = "1"  # a test must not depend on what the Hub says today
-
-import jaxtyping
 import hypothesis
+import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
 
@@ -25,6 +20,11 @@ from vae.config import Config, Data, Model, Phase, Pretrain, Train
 if TYPE_CHECKING:
     from vae.runs import Run
     from vae.space import Space
+
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_variable] = "1"  # before torch is there: sums in one order, and no fight for cores
+os.environ["BOTTLENECK_TRAINER_THREADS"] = os.environ["BOTTLENECK_APP_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"  # a test must not depend on what the Hub says today
 
 TENSORS = ("posterior", "objectives", "metrics", "batching", "backbones", "model", "decode", "evaluate")
 """Modules whose shapes are checked at every call. `config` and `space` check what they are given themselves, in

@@ -51,7 +51,8 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         saved = checkpoints.read(run)
         precision = saved[0].precision if saved else _precision(config.train.precision)
         AcceleratorState._reset_state()  # the library keeps one precision a process; a notebook may train twice
-        accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")
+        on_cpu = not torch.accelerator.is_available()  # unless told so, the library lets several processes work apart
+        accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=on_cpu)
         with accelerator.main_process_first():
             corpus = _corpus(run, config)
         tokenizer, module = _start(run, config, corpus, saved)

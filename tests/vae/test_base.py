@@ -53,7 +53,7 @@ def save(t5: Any, tokenizer: Any, folder: Path) -> Path:
 
 
 def original(folder: Path) -> Path:
-    """The folder as the published checkpoints have it: v1.1 says so by tie_word_embeddings, every table stands there."""
+    """The folder as published checkpoints have it: v1.1 says so by tie_word_embeddings, every table is there."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["tie_word_embeddings"] = config.pop("scale_decoder_outputs")
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -133,7 +133,7 @@ def test_token_nats_are_zero_at_padding_and_count_the_end(space: Space) -> None:
     assert bool(batch.ids[0, int(batch.mask[0].sum()) - 1] == space.tokenizer.eos_token_id)
 
 
-# --------------------------------------------------------------------------------------------- rows, neighbours, padding
+# ------------------------------------------------------------------------------------------- rows, neighbours, padding
 
 
 @pytest.mark.parametrize("shape", SHAPES)

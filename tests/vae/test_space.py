@@ -197,7 +197,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "truncated weights": lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:-9]),
     "cut header": lambda f: (f / "model.safetensors").write_bytes((f / "model.safetensors").read_bytes()[:20]),
     "no weights": lambda f: (f / "model.safetensors").unlink(),
-    "other weights": lambda f: change_config(latent_size=9)(f),
+    "other weights": change_config(latent_size=9),
     "no config": lambda f: (f / "config.json").unlink(),
     "garbled config": lambda f: (f / "config.json").write_bytes(b"{\xff"),
     "config of something else": lambda f: (f / "config.json").write_text("[1]"),

@@ -237,7 +237,7 @@ def test_two_equal_runs_are_equal_and_another_seed_is_another_run(trained_run: R
 def test_a_reader_of_the_global_random_state_does_not_disturb_training(trained_run: Run, make_run: MakeRun) -> None:
     run = make_run()
     torch.manual_seed(12345)
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
     train(run)
     same_outcome(run, trained_run)
 
@@ -445,6 +445,22 @@ def test_sigterm_saves_and_stops_sigkill_loses_nothing(
     vae.load(run.path).decode(torch.zeros(1, 6))
     assert train(run).state == "finished"
     same_outcome(run, whole)
+
+
+def test_two_processes_train_one_run(trained_run: Run, make_run: MakeRun) -> None:
+    """Under `torchrun` one directory, one history, the same steps: the loop runs unchanged."""
+    run = make_run()
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "--"]
+    command = [*launcher, "vae", "train", "--run", str(run.path), "--resume"]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    assert run.status.state == "finished"
+    assert run.env["processes"] == 2
+    ours, one = run.metrics(), trained_run.metrics()
+    assert [(e["split"], e["phase"], e["step"]) for e in ours] == [(e["split"], e["phase"], e["step"]) for e in one]
+    assert ours[0] == one[0]  # the same T5, before its first step
+    ours, one = ([e for e in events if e["phase"] > 0 and e["split"] == "valid"] for events in (ours, one))
+    assert [e["rec_nats"] for e in ours] == pytest.approx([e["rec_nats"] for e in one], rel=0.05)
+    latents.read_latents(run)
 
 
 # --------------------------------------------------------------------------------------------------- what goes wrong

@@ -44,7 +44,7 @@ def some_memory(backbone: T5Backbone, rows: int = 4, seed: int = 0) -> Tensor:
 
 
 def attention(query: Tensor, keys: Tensor, values: Tensor, bias: Tensor | float = 0.0) -> Tensor:
-    """Generic multi-head attention of T5 (no scaling): query (B, H, T, S), keys and values (B, H, M, S) -> (B, T, HS)."""
+    """T5's generic multi-head attention, unscaled: query (B, H, T, S), keys and values (B, H, M, S) -> (B, T, HS)."""
     weights = torch.softmax(query @ keys.transpose(-1, -2) + bias, -1)
     return (weights @ values).transpose(1, 2).flatten(2)
 
@@ -87,7 +87,7 @@ def test_the_librarys_cross_attention_agrees_when_it_is_given_the_same_slot(t5: 
 
 
 def test_the_memory_enters_no_self_attention(t5: Any) -> None:
-    """Keys and values of self-attention come from tokens alone: with W_o of cross-attention at 0 the memory is unseen."""
+    """Its keys and values come from tokens alone: with W_o of cross-attention at 0 the memory is unseen."""
     backbone, ids = T5Backbone(t5), some_ids()
     with torch.no_grad():
         a, b = (backbone.hidden(some_memory(backbone, seed=seed), ids) for seed in (0, 1))
