@@ -1,5 +1,5 @@
 // The map of codes, in the browser. Drawing, hovering, moving and selecting need no answer from Python; Python hears
-// of a point that was chosen (trigger `picked`: its row) and of sentences that were circled (state `selected`: rows).
+// of a point that was chosen (trigger `picked`: its row) and of sentences that were circled (state `selected`: the run and its rows).
 // The view belongs to the reader: it stays as it is until `data.view` names another map.
 //
 // A path on the map follows the strip of sentences beside it through the event `bottleneck:step` on the document.
@@ -45,7 +45,8 @@ class Scene {
   update({ data, setStateValue, setTriggerValue }) {
     const before = this.data;
     this.data = data;
-    this.select = (rows) => setStateValue("selected", rows);
+    this.select = (rows) => setStateValue("selected", { run: data.run, rows });
+    this.root.querySelector("[data-do=clear]").hidden = !data.selected;
     this.pick = (row) => setTriggerValue("picked", row);
     this.root.querySelector(".tools").classList.toggle("watching", !data.pickable);
     this.canvas.style.setProperty("--map-height", data.height);
@@ -111,13 +112,19 @@ class Scene {
     view.x += (px - this.width / 2) * (1 / view.scale - 1 / scale);
     view.y -= (py - this.height / 2) * (1 / view.scale - 1 / scale);
     view.scale = scale;
-    this.draw();
+    this.redraw();
   }
 
   move(dx, dy) {
     this.view.x -= dx / this.view.scale;
     this.view.y += dy / this.view.scale;
-    this.draw();
+    this.redraw();
+  }
+
+  // After the view has changed: the card goes with its point.
+  redraw() {
+    if (this.hovered) this.show(this.hovered);
+    else this.draw();
   }
 
   // --- Drawing ----------------------------------------------------------------------------------------------------
@@ -198,7 +205,7 @@ class Scene {
     pen.globalAlpha = 0.75;
     pen.font = `12px ${this.font}`;
     pen.textAlign = "center";
-    pen.fillText(prior.name, px, Math.max(14, py - radius - 6));
+    pen.fillText(prior.name, px, py - radius - 6);
     pen.restore();
   }
 
@@ -237,7 +244,7 @@ class Scene {
 
   paintEnd(pen, end) {
     const [px, py] = this.toPixels(end.x, end.y);
-    const lift = this.data.path ? 17 : 0; // beside the path, so that its marker stays visible
+    const lift = this.data.path ? (end.name === "A" ? 17 : -17) : 0; // beside the path, not on its marker
     this.disc(pen, px, py - lift, 10, this.ink, this.ground, 2);
     pen.fillStyle = this.ground;
     pen.font = `600 12px ${this.font}`;
@@ -385,6 +392,7 @@ class Scene {
       farther: () => this.zoom(1 / 1.5),
       whole: () => this.whole(),
       save: () => this.save(),
+      clear: () => this.select([]),
     };
     for (const button of this.root.querySelectorAll("[data-do]")) button.onclick = actions[button.dataset.do];
   }
@@ -622,7 +630,8 @@ class Picture {
     this.d += `${this.d ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`;
   }
   arc(x, y, r) {
-    this.d += `M${(x + r).toFixed(2)} ${y.toFixed(2)}a${r} ${r} 0 1 0 ${-2 * r} 0a${r} ${r} 0 1 0 ${2 * r} 0`;
+    const size = Number(r.toFixed(2));
+    this.d += `M${(x + r).toFixed(2)} ${y.toFixed(2)}a${size} ${size} 0 1 0 ${-2 * size} 0a${size} ${size} 0 1 0 ${2 * size} 0`;
   }
   closePath() {
     this.d += "Z";

@@ -1,8 +1,9 @@
 // A path, read in the browser: the whole of it has been decoded, so moving along asks nobody. Python hears where the
-// reader stopped (state `position`: a step), and the map beside it follows through the event `bottleneck:step`.
+// reader stopped (state `position`: the path and the step), and the map beside it follows through the event `bottleneck:step`.
 
 const STEP = "bottleneck:step";
 const PACE = 650; // milliseconds a step when it plays
+const LONG = 170; // characters from which a sentence is set smaller
 const strips = new WeakMap();
 
 export default function (component) {
@@ -49,12 +50,13 @@ class Strip {
   update({ data, setStateValue }) {
     const fresh = this.data?.id !== data.id;
     this.data = data;
-    this.tell = (step) => setStateValue("position", step);
+    this.tell = (step) => setStateValue("position", { id: data.id, step });
     if (!fresh) return;
     this.pause();
     this.slider.max = String(data.steps.length - 1);
     this.stage.replaceChildren(this.sentence, ...data.rows.map((row) => words("p", row.words, "unseen")));
     this.list.replaceChildren(...data.rows.map((row) => this.row(row)));
+    this.stage.classList.toggle("long", data.rows.some((row) => row.words.map(([word]) => word).join(" ").length > LONG));
     this.mark();
     this.show(data.position);
   }

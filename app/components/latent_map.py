@@ -16,6 +16,7 @@ import numpy as np
 import streamlit as st
 
 from app import backend
+from app.components.sentences import LONGEST
 from app.palette import PALETTE
 
 if TYPE_CHECKING:
@@ -93,14 +94,13 @@ def latent_map(
     key: str,
     name: str,
     on_picked: Callable[[], None] | None = None,
-    on_selected: Callable[[], None] | None = None,
 ) -> None:
-    """Show the map. `st.session_state[key]` has `picked` (a row, in its callback) and `selected` (rows)."""
+    """Show the map. In `on_picked`, `st.session_state[key].picked` is the row that was clicked."""
     _MAP(
         key=key,
         data=drawing(codes, projection, colour, scene, name) | {"pickable": on_picked is not None},
         on_picked_change=on_picked or (lambda: None),
-        on_selected_change=on_selected or (lambda: None),
+        on_selected_change=lambda: None,
     )
 
 
@@ -115,7 +115,7 @@ def drawing(
         "points": {
             "x": x.round(4).tolist(),
             "y": y.round(4).tolist(),
-            "text": codes.texts,
+            "text": [shortened(text) for text in codes.texts],
             "words": codes.words.tolist(),
             "kl": codes.kl_nats.round(2).tolist(),
             "labels": labels,
@@ -128,6 +128,7 @@ def drawing(
         "selected": scene.selected or None,
         "prior": _prior(projection),
         "axes": projection.axes if projection.exact else None,
+        "run": name,
         "view": f"{name} {method} {len(x)}",
         "name": f"{name}-{projection.method}",
         "height": scene.height,
@@ -174,6 +175,17 @@ def colouring(codes: backend.Codes, column: str) -> dict[str, Any]:
     shared = {"none": len(groups) - 1}
     rows = [own.get(value, shared.get(value, len(own))) for value in values]
     return {"title": column, "groups": groups, "rows": rows}
+
+
+def shortened(text: str) -> str:
+    """A sentence at a length that a card or a list can show."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def selected_rows(key: str, run: str, count: int) -> list[int]:
+    """The sentences that were circled on the map of a key, if it was on this run's."""
+    chosen = st.session_state.get(key, {}).get("selected") or {}
+    return [row for row in chosen.get("rows", ()) if row < count] if chosen.get("run") == run else []
 
 
 def matches(texts: Sequence[str], query: str) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from app import backend
+from app.components.latent_map import shortened
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
@@ -24,9 +25,15 @@ _STRIP = st.components.v2.component(
 
 
 def path_strip(walk: backend.Walk, *, position: int, key: str, on_position: Callable[[], None]) -> None:
-    """Show the path. Where the reader comes to rest stands in `st.session_state[key].position`, a step."""
+    """Show the path. Where the reader comes to rest is told to `on_position`; see `rested`."""
     data = {"id": identity(walk), "t": walk.places, "position": position, **reading(walk)}
     _STRIP(key=key, data=data, on_position_change=on_position)
+
+
+def rested(key: str, walk: backend.Walk) -> float | None:
+    """The t at which the reader of a path has come to rest; none while that is another path's."""
+    place = st.session_state[key].position or {}
+    return walk.places[place["step"]] if place.get("id") == identity(walk) else None
 
 
 def identity(walk: backend.Walk) -> str:
@@ -66,6 +73,7 @@ def near(walk: backend.Walk, step: int) -> tuple[str, str]:
     if not walk.nearest:
         return "", ""
     text, distance = walk.nearest[step]
+    text = shortened(text)
     return (
         "The code of a sentence of the map: " if distance < 0.005 else f"Nearest on the map, {distance:.1f} away: "
     ), text

@@ -11,7 +11,7 @@ from app import backend, state
 from app.components import latent_map
 from app.components.address import SWITCH, Between, heed
 from app.components.latent_map import Course, Mark, Scene
-from app.components.path_strip import identity, path_strip
+from app.components.path_strip import identity, path_strip, rested
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 
@@ -92,7 +92,7 @@ def row_of(side: int, codes: backend.Codes) -> int:
     row = st.selectbox(
         f"Sentence of the map, {len(matches)} found" if matches else "Sentence of the map",
         options,
-        format_func=lambda row: codes.texts[row],
+        format_func=lambda row: latent_map.shortened(codes.texts[row]),
         key=key,
         persist_state="session",
         width=430,
@@ -196,12 +196,12 @@ def position(walk: backend.Walk) -> int:
 def read(walk: backend.Walk) -> None:
     """The strip of sentences; the place where the reader rests goes into the URL."""
 
-    def rested() -> None:
-        step = st.session_state[state.WALK_STRIP].position
-        if isinstance(step, int) and 0 <= step < len(walk.places):
-            st.query_params[state.WALK_PLACE] = f"{walk.places[step]:g}"
+    def follow() -> None:
+        place = rested(state.WALK_STRIP, walk)
+        if place is not None:
+            st.query_params[state.WALK_PLACE] = f"{place:g}"
 
-    path_strip(walk, position=position(walk), key=state.WALK_STRIP, on_position=rested)
+    path_strip(walk, position=position(walk), key=state.WALK_STRIP, on_position=follow)
 
 
 def draw(name: str, model: backend.Model, walk: backend.Walk) -> None:
@@ -264,7 +264,7 @@ def keep(name: str, walk: backend.Walk, python: str, command: str | None) -> Non
             frame,
             hide_index=True,
             column_config={
-                "t": st.column_config.NumberColumn(format="%.2f", width="small"),
+                "t": st.column_config.NumberColumn(format="%.2f", width=80),
                 "sentence": st.column_config.TextColumn(width="large"),
             },
             alt="The sentences of the path",

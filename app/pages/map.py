@@ -20,7 +20,7 @@ MOST_PRIOR = 50
 SEEDS = 2**32 - 1
 WORDS = {
     "collapsed": "This run has collapsed: its encoder gives every sentence nearly the same code, so the map is a "
-    "blob, and who lies beside whom is chance.",
+    "blob in the middle of the prior. What little still differs, its decoder does not read.",
     "disconnected": "This run is disconnected: its codes are spread out, but its decoder does not read them.",
 }
 
@@ -124,7 +124,11 @@ def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
     """The two ends, and the way to the page that walks between them."""
     st.markdown("**Walk between two sentences**")
     for side, row in zip("AB", rows, strict=True):
-        words = escape(codes.texts[row]) if row is not None else f":gray[click a point to make it end {side}]"
+        words = (
+            escape(latent_map.shortened(codes.texts[row]))
+            if row is not None
+            else f":gray[click a point to make it end {side}]"
+        )
         st.markdown(f":gray-badge[{side}] {words}")
     if None in rows:
         return
@@ -210,7 +214,11 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     controls = st.container(horizontal=True, vertical_alignment="bottom")
 
 model = backend.model(name, state.opened().get(name))
-if not backend.has_codes(model) and model.run is not None:
+if model.run is None:
+    st.markdown("This model was opened without a run, so there are no sentences to make a map of.")
+    st.page_link("app/pages/interpolate.py", label="Walk between two random codes", icon=":material/linear_scale:")
+    st.stop()
+if not backend.has_codes(model):
     st.markdown("The sentences of this run have no codes yet: they are encoded when training ends.")
     if not name.startswith("~") and backend.entry(name).active:
         st.page_link("app/pages/runs.py", label="Watch it train", icon=":material/monitoring:")
@@ -267,11 +275,9 @@ with side:
         st.markdown("**Place on the map**")
         placed = place(model, projection)
 with plane:
-    selected = [
-        row for row in st.session_state.get(state.MAP_PLANE, {}).get("selected") or [] if row < len(codes.texts)
-    ]
+    selected = latent_map.selected_rows(state.MAP_PLANE, name, len(codes.texts))
     marks = [
-        Mark(x=x, y=y, text=codes.texts[row], title=f"End {letter}", name=letter, row=row)
+        Mark(x=x, y=y, text=latent_map.shortened(codes.texts[row]), title=f"End {letter}", name=letter, row=row)
         for letter, row in zip("AB", ends, strict=True)
         if row is not None
         for x, y in [projection.coordinates[row].tolist()]
