@@ -48,6 +48,10 @@ class Watched:
 
     def __init__(self, tokenizer: Any, corpus: Corpus, config: Config) -> None:
         valid = corpus.valid["text"].tolist()
+        if len(valid) < 2:
+            raise ValueError(
+                f"The valid split has {len(valid)} sentence, but training is watched by at least 2: add one."
+            )
         chosen = np.random.default_rng(config.train.seed).permutation(len(valid))[: config.train.eval_sentences]
         texts = [valid[row] for row in chosen]
         self.tokenizer = tokenizer

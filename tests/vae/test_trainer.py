@@ -723,6 +723,20 @@ def test_a_batch_larger_than_the_corpus(make_run: MakeRun, trained_run: Run) -> 
     assert (train(run).state, run.status.total_steps) == ("finished", 4)
 
 
+def test_ten_sentences_are_enough_and_one_to_watch_is_too_few(
+    tmp_path: Path, sentences: list[str], make_config: MakeConfig
+) -> None:
+    few = tmp_path / "few.txt"
+    few.write_text("\n".join(sentences[:10]), encoding="utf-8")
+    run = Run.create(tmp_path / "run", make_config(f"file:{few}"))
+    assert train(run).state == "finished"
+    assert evaluate.evaluate(vae.load(run.path), trainer._corpus(run, run.config).test).sentences == 2
+    for name, rows in (("train", sentences[:10]), ("valid", sentences[10:11]), ("test", sentences[11:12])):
+        (tmp_path / f"{name}.txt").write_text("\n".join(rows), encoding="utf-8")
+    with pytest.raises(ValueError, match="The valid split has 1 sentence, but training is watched by at least 2"):
+        train(Run.create(tmp_path / "other", make_config(f"file:{tmp_path / 'train.txt'}")))
+
+
 def test_the_total_threshold_is_charged(make_run: MakeRun, vae_base: Path) -> None:
     run = make_run(model=Model(base=str(vae_base), latent_size=6), phase1=Phase(),
                    phase2=Phase(epochs=0.5, free_bits_total=50.0))  # fmt: skip

@@ -194,13 +194,13 @@ def _sentences(table: Table, column: str, source: str) -> list[str]:
 
 
 def _cut_off(train: pd.DataFrame, missing: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Train without, and the missing splits with, the sentences of the lowest coordinates: 5 % each, at least one."""
+    """Train without, and the missing splits with, the sentences of the lowest coordinates: 5 % each, at least two."""
     at = np.array([coordinate(text) for text in train["text"]])
     order = np.argsort(at, kind="stable")
     owner = np.full(len(train), "train")
     start = 0
     for part, name in enumerate(missing, start=1):
-        stop = max(start + 1, int((at < part * SHARE).sum()))
+        stop = max(start + 2, int((at < part * SHARE).sum()))
         owner[order[start:stop]] = name
         start = stop
     return {name: train[owner == name] for name in ("train", *missing)}

@@ -266,7 +266,7 @@ def test_valid_that_is_a_copy_of_test_is_cut_off_train(tmp_path: Path) -> None:
 
 def test_ten_sentences_are_enough(tmp_path: Path) -> None:
     corpus = load(write(tmp_path / "x.txt", LINES[:10]))
-    assert [len(corpus.train), len(corpus.valid), len(corpus.test)] == [8, 1, 1]
+    assert [len(corpus.train), len(corpus.valid), len(corpus.test)] == [6, 2, 2]
 
 
 def test_a_sample_is_seeded_and_keeps_the_order(tmp_path: Path) -> None:
