@@ -94,13 +94,14 @@ def latent_map(
     key: str,
     name: str,
     on_picked: Callable[[], None] | None = None,
+    on_selected: Callable[[], None] | None = None,
 ) -> None:
     """Show the map. In `on_picked`, `st.session_state[key].picked` is the row that was clicked."""
     _MAP(
         key=key,
         data=drawing(codes, projection, colour, scene, name) | {"pickable": on_picked is not None},
         on_picked_change=on_picked or (lambda: None),
-        on_selected_change=lambda: None,
+        on_selected_change=on_selected or (lambda: None),
     )
 
 

@@ -53,7 +53,7 @@ def roll(*sides: int) -> None:
 
 def seed_of(side: int, label: str) -> int:
     """A seed, and the dice."""
-    seed = st.number_input(label, 0, SEEDS, 0, key=state.end(side, "seed"), bind="query-params", width=140)
+    seed = st.number_input(label, 0, SEEDS, key=state.end(side, "seed"), bind="query-params", width=140)
     st.button("Roll", icon=":material/casino:", key=state.end(side, "dice"), on_click=roll, args=(side,))
     return int(seed)
 
@@ -108,7 +108,7 @@ def choose_end(side: int, model: backend.Model) -> backend.End:
         kind = st.segmented_control(
             f"End {name}",
             KINDS if known else KINDS[:2],
-            default="Prior",
+            default=None if state.end(side, "kind") in st.session_state else KINDS[0],
             required=True,
             key=state.end(side, "kind"),
             bind="query-params",

@@ -58,6 +58,12 @@ def picked(rows: list[int | None]) -> None:
         pick(row, rows)
 
 
+def circled(name: str, rows: list[int | None], count: int) -> None:
+    """Sentences were circled: the first of them fill the ends that are still empty."""
+    new = (row for row in latent_map.selected_rows(state.MAP_PLANE, name, count) if row not in rows)
+    set_ends([next(new, None) if row is None else row for row in rows])
+
+
 def listed(rows: list[int | None], shown: list[int]) -> None:
     """Rows that were ticked in the table: the first two become the ends."""
     ticked = [shown[index] for index in st.session_state[state.MAP_TABLE].selection.rows][:2]
@@ -290,6 +296,7 @@ with plane:
         key=state.MAP_PLANE,
         name=name,
         on_picked=lambda: picked(ends),
+        on_selected=lambda: circled(name, ends, len(codes.texts)),
     )
     st.caption(notes(projection, bool(placed), blob=bool(verdict and verdict.name == "collapsed")))
     st.download_button(

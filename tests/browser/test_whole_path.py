@@ -24,13 +24,19 @@ TRAINING = 300
 """Seconds for the run, on a machine that does other things as well."""
 
 
+def settled(page):
+    """Wait until the app has answered what was just done, and nothing moves any more."""
+    page.wait_for_timeout(300)
+    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    page.wait_for_timeout(300)
+
+
 def fill(page, key, value):
     """Type into the field of a key, and wait for the page to have heard it."""
     box = page.locator(f".st-key-{key} input")
     box.fill(str(value))
     box.press("Enter")
-    page.wait_for_timeout(200)
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+    settled(page)
 
 
 def launch(page, address):
@@ -91,11 +97,26 @@ def watch(page, run):
     page.get_by_text(re.compile(r"\bfinished\b")).first.wait_for()
 
 
+def circle(page):
+    """A box around the whole map lists its sentences and fills the ends, which are then cleared."""
+    box = page.locator(".map canvas").bounding_box()
+    page.locator("[data-tool=box]").click()
+    page.mouse.move(box["x"] + 3, box["y"] + 3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + box["height"] - 3, steps=4)
+    page.mouse.up()
+    page.get_by_text(f"{SMALL['data', 'test_sentences']} sentences circled").wait_for()
+    page.wait_for_url(re.compile(r"map_a=0&map_b=1"))
+    page.locator("[data-do=clear]").click()
+    page.get_by_text("sentences circled").wait_for(state="hidden")
+    page.locator(".st-key-map_clear button").click()
+    page.wait_for_url(lambda url: "map_b" not in url)
+    page.locator("[data-tool=move]").click()
+    settled(page)
+
+
 def choose_ends(page):
     """Two real clicks on the map; the sentences that were clicked are named beside it."""
-    page.locator(f".st-key-{state.MAP_METHOD}").get_by_text("PCA").click()
-    page.get_by_text("PCA shows the codes").wait_for()
-    page.wait_for_timeout(500)
     hits = points(page)
     assert len(hits) >= 2
     (first, start), (last, end) = hits[0], hits[-1]
@@ -144,6 +165,10 @@ def test_from_a_launch_to_the_sentences_between_two_points(page, address, folder
     watch(page, runs.Run(folder / "small"))
 
     page.get_by_role("link", name="Open its map").first.click()
+    page.locator(f".st-key-{state.MAP_METHOD}").get_by_text("PCA").click()
+    page.get_by_text("PCA shows the codes").wait_for()
+    settled(page)
+    circle(page)
     choose_ends(page)
 
     page.get_by_role("link", name="Interpolate between them").first.click()
