@@ -215,9 +215,9 @@ if not names:
     st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
     st.stop()
 
-with st.container(horizontal=True, vertical_alignment="bottom"):
+controls = st.container(horizontal=True, vertical_alignment="bottom")
+with controls:
     name = run_picker(names, default=backend.showcase(names))
-    controls = st.container(horizontal=True, vertical_alignment="bottom")
 
 model = backend.model(name, state.opened().get(name))
 if model.run is None:
