@@ -1,5 +1,7 @@
 """From z to tokens, against the library's `generate`, against exhaustive search, and against the laws of chance."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Callable
@@ -254,6 +256,32 @@ def test_one_beam_is_greedy(make_space: MakeSpace, shape: str) -> None:
     model = lively(make_space, SHAPES[shape])
     greedy = sentences_of(model, decode.generate(model, codes(21), LENGTH))
     assert sentences_of(model, decode.beam_search(model, codes(21), LENGTH, 1)) == greedy
+
+
+class Chain:
+    """A model whose next token depends on the last one alone, by a table."""
+
+    start_token, pad_token, end_token = 0, 0, 1
+
+    def __init__(self, table: list[list[float]]) -> None:
+        self.log_p, self.backbone = torch.tensor(table).log(), self
+
+    def steps(self, z: Tensor, max_tokens: int) -> Chain:
+        return self
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        return self.log_p[tokens]
+
+    def keep(self, rows: Tensor) -> None:
+        pass
+
+
+def test_the_search_goes_on_while_a_longer_sentence_could_still_win() -> None:
+    """Ending at once has log 0.7 a token; 2 2 ... 2 1 begins with log 0.3, and its mean rises with every token."""
+    model: Any = Chain([[0.0, 0.7, 0.3], [0.2, 0.4, 0.4], [0.0, 0.05, 0.95]])
+    assert decode.beam_search(model, codes(1), 40, 3).tolist() == [[2] * 39 + [1]]
+    assert decode.beam_search(model, codes(1), 4, 3).tolist() == [[1, 0, 0, 0]]
+    assert decode.beam_search(model, codes(1), 40, 3, 0.0).tolist() == [[1] + [0] * 39]
 
 
 def test_more_beams_find_likelier_sentences(make_space: MakeSpace) -> None:

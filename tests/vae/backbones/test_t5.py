@@ -20,6 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "d_kv": {"d_model": 24, "d_kv": 5, "num_heads": 3},
     "untied": {"head": True, "tie_word_embeddings": False},
     "flan": {"head": True, "tie_word_embeddings": False, "feed_forward_proj": "gated-gelu", "d_kv": 12},
+    "large epsilon": {"layer_norm_epsilon": 0.1},
     "few buckets": {"relative_attention_num_buckets": 6, "relative_attention_max_distance": 9},
     "gated, tied": {"feed_forward_proj": "gated-silu", "tie_word_embeddings": False},
 }
