@@ -88,7 +88,7 @@ def while_training(repeats: int) -> None:
         finally:
             process.terminate()
             process.wait()
-    report("A 21-step path", busy | idle)
+    report("A 21-step path", idle | busy)
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ def interleaved(sides: Mapping[str, Callable[[], object]], repeats: int, warmup:
 
 
 def report(title: str, seconds: Mapping[str, list[float]], unit: str = "ms", scale: float = 1e3) -> None:
-    """Median and spread of each side, and how many times faster the first is than each other one."""
+    """Median and spread of each side, and each median over that of the first side."""
     print(f"\n{title}")
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     first = next(iter(medians))
     for name, values in seconds.items():
         low, high = min(values) * scale, max(values) * scale
-        ratio = "" if name == first else f"   {first} is {medians[name] / medians[first]:.2f} times faster"
+        ratio = "" if name == first else f"   {medians[name] / medians[first]:.2f} x {first}"
         print(f"  {name:<28} {medians[name] * scale:9.2f} {unit}   ({low:.2f} to {high:.2f}){ratio}")
