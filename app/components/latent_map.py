@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from app import backend
+from app import backend, state
 from app.components.sentences import LONGEST
 from app.palette import PALETTE
 
@@ -148,6 +148,18 @@ def first_colouring(codes: backend.Codes) -> int:
         if 2 <= codes.labels[column].nunique() <= len(PALETTE):
             return index
     return 0
+
+
+def choose_colouring(codes: backend.Codes) -> str:
+    """The picker of what a map is coloured by, the same on every page that has a map."""
+    return st.selectbox(
+        "Colour by",
+        colourings(codes),
+        index=first_colouring(codes),
+        key=state.MAP_COLOUR,
+        bind="query-params",
+        width=170,
+    )
 
 
 def colouring(codes: backend.Codes, column: str) -> dict[str, Any]:

@@ -218,14 +218,7 @@ def draw(name: str, model: backend.Model, walk: backend.Walk) -> None:
             key=state.WALK_MAP,
             bind="query-params",
         )
-        colour = st.selectbox(
-            "Colour by",
-            latent_map.colourings(codes),
-            index=latent_map.first_colouring(codes),
-            key=state.MAP_COLOUR,
-            bind="query-params",
-            width=170,
-        )
+        colour = latent_map.choose_colouring(codes)
     projection = maps[method]
     if projection is None:
         return

@@ -255,14 +255,7 @@ with controls:
         bind="query-params",
         width="content",
     )
-    colour = st.selectbox(
-        "Colour by",
-        latent_map.colourings(codes),
-        index=latent_map.first_colouring(codes),
-        key=state.MAP_COLOUR,
-        bind="query-params",
-        width=170,
-    )
+    colour = latent_map.choose_colouring(codes)
     query = st.text_input(
         "Find words", key=state.MAP_SEARCH, bind="query-params", type="search", live="300ms", placeholder="red jacket"
     )
