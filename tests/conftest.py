@@ -51,7 +51,7 @@ def tiny_config(corpus: str, **changes: Any) -> Config:
     settings: dict[str, Any] = {
         "data": Data(corpus=corpus, max_tokens=48),
         "model": Model(base="fresh", latent_size=6),
-        "pretrain": Pretrain(vocabulary=320, width=16, layers=2, heads=2, feed_forward=32, epochs=1),
+        "pretrain": Pretrain(vocabulary=320, width=16, layers=2, heads=2, feed_forward=32, dropout=0.1, epochs=1),
         "phase1": Phase(
             epochs=1, kl_weight=0.0, token_deletion=0.15, frozen=("embeddings", "projection", "decoder", "head")
         ),

@@ -599,16 +599,17 @@ def test_frozen_parts_stay_to_the_last_bit_and_all_others_move(
         assert not any(changed) if part in frozen else all(changed), part
 
 
-def test_a_plain_loop_takes_the_same_steps(make_run: MakeRun, vae_base: Path) -> None:
+def test_a_plain_loop_takes_the_same_steps(make_run: MakeRun, vae_base: Path, trained_run: Run) -> None:
     """The whole of phase 2 in twenty plain lines: same batches, same noise, rec + w KL, clipping, AdamW."""
     phase = Phase(epochs=1, learning_rate=5e-3, kl_schedule="linear", kl_epochs=0.5, kl_weight=0.7, token_deletion=0.2,
                   free_bits_per_dimension=0.3, learning_rate_schedule="linear", learning_rate_warmup=2)  # fmt: skip
-    run = make_run(model=Model(base=str(vae_base), latent_size=6), phase1=Phase(), phase2=phase)
+    settings = replace(trained_run.config.train, weight_decay=0.3, adam_epsilon=1e-3, clip_norm=2.0)
+    run = make_run(model=Model(base=str(vae_base), latent_size=6), phase1=Phase(), phase2=phase, train=settings)
     t5, tokenizer = base.load(str(vae_base))
     model = trainer._text_vae(t5, run.config)
     _, after = weights_before_and_after(run, vae_base)
     tokens = batching.tokenize(tokenizer, _train_texts(run), 48)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01, eps=1e-8)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.3, eps=1e-3)
     model.train()
     for step, rows in enumerate(batching.shuffled(tokens, 16, (0, 2, 0))):
         trainer._seed(0, step, 0)
@@ -618,7 +619,7 @@ def test_a_plain_loop_takes_the_same_steps(make_run: MakeRun, vae_base: Path) ->
         terms = model(batching.delete_tokens(batch, 0.2, 0), batch)
         nats = (terms.rec + weight * terms.kl_per_dim.clamp_min(0.3).sum(1)).mean()
         nats.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimizer.param_groups[0]["lr"] = rate
         optimizer.step()
         optimizer.zero_grad()
