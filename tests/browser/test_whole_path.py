@@ -107,10 +107,13 @@ def circle(page):
     page.mouse.up()
     page.get_by_text(f"{SMALL['data', 'test_sentences']} sentences circled").first.wait_for()
     page.wait_for_url(re.compile(r"map_a=0&map_b=1"))
+    settled(page)
     page.locator("[data-do=clear]").click()
-    page.get_by_text("sentences circled").wait_for(state="hidden")
+    page.get_by_text("sentences circled").first.wait_for(state="hidden")
+    settled(page)
     page.locator(".st-key-map_clear button").click()
     page.wait_for_url(lambda url: "map_b" not in url)
+    settled(page)
     page.locator("[data-tool=move]").click()
     settled(page)
 
@@ -164,13 +167,17 @@ def test_from_a_launch_to_the_sentences_between_two_points(page, address, folder
     page.wait_for_url("**/runs?run=small*")
     watch(page, runs.Run(folder / "small"))
 
+    settled(page)
     page.get_by_role("link", name="Open its map").first.click()
+    page.locator(".map canvas").wait_for()
+    settled(page)
     page.locator(f".st-key-{state.MAP_METHOD}").get_by_text("PCA").click()
     page.get_by_text("PCA shows the codes").first.wait_for()  # a redraw may show the old one, too, for a moment
     settled(page)
     circle(page)
     choose_ends(page)
 
+    settled(page)
     page.get_by_role("link", name="Interpolate between them").first.click()
     page.locator(".strip input[type=range]").wait_for()
     at_a, at_b = walk_by_keyboard(page)
