@@ -1,0 +1,255 @@
+"""What the figures mean: the words, the symbol, the unit and the definition of each, by its name in files.
+
+Every table, page and command reads from here, so that a figure is explained once. Nats are per sentence. Nothing heavy
+is imported.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One figure: its name in the files, its name in words, its symbol, unit and definition."""
+
+    name: str
+    title: str
+    symbol: str
+    unit: str
+    definition: str
+    digits: int = 1
+    reach: float = 0.0
+    """What an axis shows at least, so that a figure near zero looks like one."""
+
+    @property
+    def axis(self) -> str:
+        """The label of an axis: symbol and unit."""
+        return f"{self.symbol} ({self.unit})" if self.unit else self.symbol
+
+    def show(self, value: object) -> str:
+        """The value as people read it, without its unit; a dash where there is none."""
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            return "–"
+        digits = self.digits + 1 if self.digits and 0 < abs(value) < 10**-self.digits else self.digits
+        return f"{value + 0.0:,.{digits}f}"
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="kl_nats",
+            title="Distance from the prior",
+            symbol="KL",
+            unit="nats",
+            definition="How far the code of a sentence lies from the prior, KL(q(z|x) ‖ N(0, I)), summed over the "
+            "dimensions of z, in nats a sentence. Near 0 the encoder says nothing.",
+            reach=2.0,
+        ),
+        Metric(
+            name="mi_nats",
+            title="Information in the code",
+            symbol="MI",
+            unit="nats",
+            definition="How much the code tells about which sentence it came from, estimated over N checked "
+            "sentences, in nats. It cannot exceed its ceiling ln N, so a value at the ceiling means "
+            "“at least this much”.",
+            reach=2.0,
+        ),
+        Metric(
+            name="active_units",
+            title="Dimensions in use",
+            symbol="AU",
+            unit="dimensions",
+            definition="Active units: dimensions of z whose mean moves with the sentence (variance over the checked "
+            "sentences above 0.01).",
+            digits=0,
+        ),
+        Metric(
+            name="delta_nll_nats",
+            title="Does the decoder listen?",
+            symbol="ΔNLL",
+            unit="nats",
+            definition="How much worse a sentence is predicted from another sentence's code than from its own, in "
+            "nats a sentence. Near 0 the decoder ignores the code, whatever KL, MI and AU say.",
+            reach=2.0,
+        ),
+        Metric(
+            name="rec_nats",
+            title="Cost of rebuilding",
+            symbol="rec",
+            unit="nats",
+            definition="Reconstruction: −log p(x|z) summed over the tokens of a sentence, in nats a sentence. "
+            "0 would be rebuilding every word without doubt.",
+            reach=2.0,
+        ),
+        Metric(
+            name="neg_elbo_nats",
+            title="Cost of a sentence",
+            symbol="−ELBO",
+            unit="nats",
+            definition="Reconstruction plus KL, in nats a sentence: an upper bound on −log p(x). Lower is a better "
+            "language model, also when the code is ignored.",
+        ),
+        Metric(
+            name="ppl_word",
+            title="Perplexity a word",
+            symbol="PPL",
+            unit="",
+            definition="exp(cost of all sentences / number of words, each sentence's end counted as one): an upper "
+            "bound on the perplexity. The cost is −ELBO while training, and NLL_K in an evaluation.",
+        ),
+        Metric(
+            name="ppl_token",
+            title="Perplexity a token",
+            symbol="PPL a token",
+            unit="",
+            definition="As the perplexity a word, by token of the model's own vocabulary: not comparable between "
+            "models with different vocabularies.",
+        ),
+        Metric(
+            name="nll_nats",
+            title="Cost of a sentence, tightened",
+            symbol="NLL_K",
+            unit="nats",
+            definition="Importance-weighted bound on −log p(x) from K samples of z, in nats a sentence (Burda et al. "
+            "2016). It lies below −ELBO and falls towards the truth as K grows.",
+        ),
+        Metric(
+            name="effective_sample_size",
+            title="Samples that count",
+            symbol="ESS",
+            unit="",
+            definition="Effective sample size of NLL_K: how many of the K samples share the weight, from 1 (one of "
+            "them carries the estimate, which is then far above the truth) to K.",
+        ),
+        Metric(
+            name="kl_charged_nats",
+            title="KL that the loss charges",
+            symbol="KL charged",
+            unit="nats",
+            definition="KL after the threshold of the training objective (free bits), in nats a sentence: below the "
+            "threshold, KL costs the same whatever it is. Not the KL of the model.",
+        ),
+        Metric(
+            name="mi_upper_nats",
+            title="Information, at most",
+            symbol="MI at most",
+            unit="nats",
+            definition="Leave-one-out estimate of the information in the code: an upper bound in expectation, in nats. "
+            "The true value lies between it and MI.",
+        ),
+        Metric(
+            name="mi_ceiling_nats",
+            title="Ceiling of MI",
+            symbol="ln N",
+            unit="nats",
+            definition="The most that MI can show with N sentences, in nats.",
+        ),
+        Metric(
+            name="marginal_kl_nats",
+            title="Mismatch with the prior",
+            symbol="KL − MI",
+            unit="nats",
+            definition="Marginal KL: the part of the KL that carries no information, because the codes of all "
+            "sentences together lie elsewhere than the prior (Hoffman & Johnson 2016), in nats. Where MI is at its ceiling, an "
+            "upper bound.",
+        ),
+        Metric(
+            name="marginal_kl_least_nats",
+            title="Mismatch, at least",
+            symbol="mismatch at least",
+            unit="nats",
+            definition="The part of the mismatch that mean and variance of each dimension over all codes already show, "
+            "in nats: a lower bound on the marginal KL that no ceiling disturbs.",
+        ),
+        Metric(
+            name="delta_matched_nats",
+            title="Does the decoder listen, length aside?",
+            symbol="ΔNLL, same length",
+            unit="nats",
+            definition="As ΔNLL, with the code of another sentence of the same length, in nats a sentence: what the "
+            "code tells beyond how long the sentence is.",
+            reach=2.0,
+        ),
+        Metric(
+            name="delta_prior_nats",
+            title="Against a random code",
+            symbol="ΔNLL, prior",
+            unit="nats",
+            definition="As ΔNLL, with a code drawn from the prior, in nats a sentence.",
+            reach=2.0,
+        ),
+        Metric(
+            name="delta_zero_nats",
+            title="Against the empty code",
+            symbol="ΔNLL, zero",
+            unit="nats",
+            definition="As ΔNLL, with the code 0, the centre of the prior, in nats a sentence.",
+            reach=2.0,
+        ),
+        Metric(
+            name="exact_reconstructions",
+            title="Rebuilt word for word",
+            symbol="rebuilt",
+            unit="of 1",
+            definition="Share of the sentences that greedy decoding from the mean of their code gives back "
+            "word for word.",
+            digits=3,
+        ),
+        Metric(
+            name="bleu",
+            title="Likeness of the rebuilt sentences",
+            symbol="BLEU",
+            unit="of 100",
+            definition="Corpus BLEU of the sentences rebuilt from the mean of their code against the sentences "
+            "themselves (sacrebleu): shared runs of one to four words, 100 where all are the same.",
+        ),
+        Metric(
+            name="distinct_prior",
+            title="Different sentences from the prior",
+            symbol="distinct",
+            unit="of 100",
+            definition="How many different sentences greedy decoding gives for 100 codes drawn from the prior. A "
+            "collapsed model writes one.",
+            digits=0,
+        ),
+        Metric(
+            name="kl_weight",
+            title="Price of information",
+            symbol="KL weight",
+            unit="",
+            definition="The factor (beta) by which the KL term counts in the loss at this step; 0 leaves it out.",
+            digits=2,
+            reach=1.0,
+        ),
+        Metric(
+            name="learning_rate",
+            title="Learning rate",
+            symbol="learning rate",
+            unit="",
+            definition="AdamW's step size at this step.",
+            digits=5,
+        ),
+        Metric(
+            name="denoising_nats",
+            title="Filling in deleted words",
+            symbol="loss",
+            unit="nats a token",
+            definition="Phase 0, base “fresh” only: the cost of filling in deleted spans, in nats for each token to "
+            "be filled in.",
+            digits=2,
+        ),
+        Metric(
+            name="sentences_per_second",
+            title="Speed",
+            symbol="speed",
+            unit="sentences/s",
+            definition="Training sentences a second.",
+            digits=0,
+        ),
+    )
+}
