@@ -1,0 +1,108 @@
+"""The only door from the interface to `vae`: what pages and components may ask for, and nothing else.
+
+Nothing here imports torch when it is loaded, so the first page paints at once. Whatever goes wrong on the way is a
+`ValueError` with one sentence, made for being shown.
+
+`listing`  The runs that there are, and their colours.
+`history`  What a run has said so far, and the verdict on it.
+`jobs`     Launch, stop, resume, rename, delete.
+`form`     Recipes, knobs, corpora, what a run will cost.
+`models`   Texts to codes, codes to texts.
+`maps`     The codes of a run's sentences, and their maps.
+`walks`    Paths between codes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.backend.form import (
+    SECTIONS,
+    Estimate,
+    Preview,
+    build,
+    changed,
+    check_name,
+    check_source,
+    command,
+    describe,
+    estimate,
+    fresh_name,
+    knobs,
+    preview,
+    recipe,
+    recipe_names,
+    save_upload,
+)
+from app.backend.history import figures, kl_per_dimension, log_tail, metrics, samples, verdict
+from app.backend.jobs import delete, launch, rename, resume, stop
+from app.backend.listing import Entry, colours, config, entries, entry, showcase, table
+from app.backend.maps import Codes, Fitting, codes, encode_sentences, fit_umap, fitting, has_codes, project
+from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
+from app.backend.walks import End, Walk, end_code, walk, walk_command, walk_python, word_changes
+from vae.config import Config, Data, Knob
+
+if TYPE_CHECKING:  # pandas can wait
+    from vae.projection import Projection as Projection
+
+__all__ = [
+    "SECTIONS",
+    "Codes",
+    "Config",
+    "Data",
+    "Decoding",
+    "End",
+    "Entry",
+    "Estimate",
+    "Fitting",
+    "Knob",
+    "Model",
+    "Preview",
+    "Walk",
+    "build",
+    "changed",
+    "check_name",
+    "check_source",
+    "codes",
+    "colours",
+    "command",
+    "config",
+    "decode",
+    "delete",
+    "describe",
+    "encode",
+    "encode_sentences",
+    "end_code",
+    "entries",
+    "entry",
+    "estimate",
+    "figures",
+    "fit_umap",
+    "fitting",
+    "fresh_name",
+    "has_codes",
+    "kl_per_dimension",
+    "knobs",
+    "latent_size",
+    "launch",
+    "log_tail",
+    "metrics",
+    "model",
+    "preview",
+    "prior",
+    "project",
+    "recipe",
+    "recipe_names",
+    "rename",
+    "resume",
+    "samples",
+    "save_upload",
+    "showcase",
+    "stop",
+    "table",
+    "verdict",
+    "walk",
+    "walk_command",
+    "walk_python",
+    "word_changes",
+]

@@ -1,0 +1,158 @@
+"""The codes of a run's sentences, and their maps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from app.backend.models import QUEUE, Model, mark, space
+from app.backend.shell import PROJECT
+from vae import runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vae.projection import Projection
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Codes:
+    """The codes of a run's sentences. Shared by all sessions: to be read, not changed."""
+
+    labels: pd.DataFrame
+    """The label columns, as text; a row a sentence."""
+    texts: list[str]
+    means: Float[ndarray, "sentences latent"]
+    logvars: Float[ndarray, "sentences latent"]
+    words: Int[ndarray, " sentences"]
+    """Length of each sentence."""
+    kl_nats: Float[ndarray, " sentences"]
+    """KL of each posterior from the prior."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """A UMAP on its way: for how many seconds so far, or why it failed."""
+
+    seconds: float = 0.0
+    problem: str = ""
+
+
+def has_codes(of: Model) -> bool:
+    """Whether its sentences have been encoded. Those of a run belong to its last weights, not to a snapshot."""
+    return of.snapshot is None and of.run is not None and of.run.latents_path.is_file()
+
+
+def codes(of: Model) -> Codes:
+    """The codes of a run; a `ValueError` if there are none, or if they are damaged."""
+    if (run := of.run) is None:
+        raise ValueError(f"{of.name} is a model without sentences of its own, so it has no map: interpolate instead.")
+    return _codes(str(run.path), mark(run.latents_path))
+
+
+def encode_sentences(of: Model) -> None:
+    """Encode the test sentences of a run whose training did not come to that."""
+    if (run := of.run) is None:
+        raise ValueError(f"{of.name} is a model without sentences of its own: open a run to see a map.")
+    if run.status.state in runs.ACTIVE:
+        raise ValueError(f"{of.name} is in training: its sentences are encoded when that ends.")
+    from vae import corpora, latents
+
+    data = run.config.data
+    if (run.corpus_path / "corpus.json").is_file():
+        corpus = corpora.Corpus.open(run.corpus_path)
+    else:
+        sizes = {name: getattr(data, name) for name in ("train_sentences", "valid_sentences", "test_sentences")}
+        corpus = corpora.load(data.corpus, seed=data.seed, text_column=data.text_column, **sizes)
+    model = space(of)
+    with QUEUE:
+        latents.write_latents(run, model, corpus.test)
+
+
+def project(of: Model, method: str) -> Projection | None:
+    """The map of a run's codes. PCA is fitted where it is missing; UMAP takes long, and none is returned then."""
+    codes(of)
+    run = of.run
+    assert run is not None, "codes() has seen a run"
+    files = (run.latents_path, *(run.projections_path / f"{method}.{end}" for end in ("json", "parquet")))
+    return _project(str(run.path), method, tuple(map(mark, files)))
+
+
+def fit_umap(of: Model) -> None:
+    """Start fitting the UMAP of a run in a process of its own, unless one is at it. Its words go to umap.log."""
+    with _FITS_LOCK:
+        run = of.run
+        if run is None or ((fit := _FITS.get(of.source)) and fit.process.poll() is None):
+            return
+        command = [sys.executable, "-m", "vae", "project", str(run.path.resolve()), "--method", "umap"]
+        home, log = PROJECT, run.projections_path / "umap.log"
+        try:
+            log.parent.mkdir(exist_ok=True)
+            with log.open("wb") as words:
+                process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        except OSError as error:
+            raise ValueError(f"The UMAP of {of.name} could not be started ({error.strerror}).") from error
+        _FITS[of.source] = _Fit(process=process, log=log)
+
+
+def fitting(of: Model) -> Fitting | None:
+    """How the UMAP of a run is coming on; none if nobody has started one, or it is done."""
+    fit = _FITS.get(of.source)
+    if fit is None or fit.process.poll() == 0:
+        return None
+    if fit.process.returncode is None:
+        return Fitting(seconds=time.monotonic() - fit.started)
+    lines = fit.log.read_text("utf-8", errors="replace").split("\n") if fit.log.is_file() else []
+    said = [line.strip() for line in lines if line.strip()]
+    return Fitting(problem=said[-1] if said else "Its process ended without a word.")
+
+
+@dataclass(kw_only=True)
+class _Fit:
+    """A process that fits a UMAP, and the file of its words."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    started: float = field(default_factory=time.monotonic)
+
+
+_FITS: dict[str, _Fit] = {}
+_FITS_LOCK = threading.Lock()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _codes(path: str, mark: tuple[int, int]) -> Codes:
+    from vae import latents
+
+    known = latents.read_latents(runs.Run(path))
+    texts = known.frame["text"].astype(str).tolist()
+    labels = known.frame.drop(columns="text").astype("string").fillna("none").replace("", "none")
+    # The KL of each posterior, as in `DiagonalGaussian.kl_per_dim`, without loading torch for it.
+    kl = 0.5 * (np.square(known.means) + np.expm1(known.logvars) - known.logvars).sum(1)
+    return Codes(
+        labels=labels,
+        texts=texts,
+        means=known.means,
+        logvars=known.logvars,
+        words=np.array([len(text.split()) for text in texts]),
+        kl_nats=kl,
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _project(path: str, method: str, marks: tuple[tuple[int, int], ...]) -> Projection | None:
+    from vae import projection
+
+    run = runs.Run(path)
+    known = projection.cached(run, method)
+    return projection.project(run, "pca") if known is None and method == "pca" else known
