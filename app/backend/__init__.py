@@ -10,12 +10,14 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
 `walks`    Paths between codes.
+`errands`  What takes long, in processes of their own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.backend.errands import Errand
 from app.backend.form import (
     SECTIONS,
     Estimate,
@@ -37,7 +39,7 @@ from app.backend.form import (
 from app.backend.history import figures, kl_per_dimension, log_tail, metrics, samples, verdict
 from app.backend.jobs import delete, launch, rename, resume, stop
 from app.backend.listing import Entry, colours, config, entries, entry, showcase, table
-from app.backend.maps import Codes, Fitting, codes, encode_sentences, fit_umap, fitting, has_codes, project
+from app.backend.maps import Codes, codes, encode_sentences, fit_umap, fitting, has_codes, project
 from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
 from app.backend.walks import End, Walk, end_code, walk, walk_command, walk_python, word_changes
 from vae.config import Config, Data, Knob
@@ -53,8 +55,8 @@ __all__ = [
     "Decoding",
     "End",
     "Entry",
+    "Errand",
     "Estimate",
-    "Fitting",
     "Knob",
     "Model",
     "Preview",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from app.backend.logs import last_lines
 from vae import doctor, runs
 
 if TYPE_CHECKING:
@@ -60,13 +61,7 @@ def verdict(name: str) -> doctor.Verdict | None:
 
 def log_tail(name: str, lines: int = 40) -> str:
     """The last lines of a run's log; empty while there is none."""
-    path = runs.find(name).log_path
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 200 * lines))
-        text = file.read().decode("utf-8", errors="replace")
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(last_lines(runs.find(name).log_path, lines))
 
 
 class _Ledger:

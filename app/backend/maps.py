@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +10,9 @@ import streamlit as st
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from app.backend import errands
+from app.backend.errands import Errand
 from app.backend.models import QUEUE, Model, mark, space
-from app.backend.shell import PROJECT
 from vae import runs
 
 if TYPE_CHECKING:
@@ -38,14 +34,6 @@ class Codes:
     """Length of each sentence."""
     kl_nats: Float[ndarray, " sentences"]
     """KL of each posterior from the prior."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitting:
-    """A UMAP on its way: for how many seconds so far, or why it failed."""
-
-    seconds: float = 0.0
-    problem: str = ""
 
 
 def has_codes(of: Model) -> bool:
@@ -89,45 +77,19 @@ def project(of: Model, method: str) -> Projection | None:
 
 
 def fit_umap(of: Model) -> None:
-    """Start fitting the UMAP of a run in a process of its own, unless one is at it. Its words go to umap.log."""
-    with _FITS_LOCK:
-        run = of.run
-        if run is None or ((fit := _FITS.get(of.source)) and fit.process.poll() is None):
-            return
-        command = [sys.executable, "-m", "vae", "project", str(run.path.resolve()), "--method", "umap"]
-        home, log = PROJECT, run.projections_path / "umap.log"
-        try:
-            log.parent.mkdir(exist_ok=True)
-            with log.open("wb") as words:
-                process = subprocess.Popen(command, cwd=home, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
-        except OSError as error:
-            raise ValueError(f"The UMAP of {of.name} could not be started ({error.strerror}).") from error
-        _FITS[of.source] = _Fit(process=process, log=log)
+    """Start fitting the UMAP of a run, unless one is at it. Its words go to umap.log."""
+    if (run := of.run) is None:
+        return
+    arguments = ["project", str(run.path.resolve()), "--method", "umap"]
+    try:
+        errands.start(("umap", of.source), arguments, run.projections_path / "umap.log")
+    except OSError as error:
+        raise ValueError(f"The UMAP of {of.name} could not be started ({error.strerror}).") from error
 
 
-def fitting(of: Model) -> Fitting | None:
+def fitting(of: Model) -> Errand | None:
     """How the UMAP of a run is coming on; none if nobody has started one, or it is done."""
-    fit = _FITS.get(of.source)
-    if fit is None or fit.process.poll() == 0:
-        return None
-    if fit.process.returncode is None:
-        return Fitting(seconds=time.monotonic() - fit.started)
-    lines = fit.log.read_text("utf-8", errors="replace").split("\n") if fit.log.is_file() else []
-    said = [line.strip() for line in lines if line.strip()]
-    return Fitting(problem=said[-1] if said else "Its process ended without a word.")
-
-
-@dataclass(kw_only=True)
-class _Fit:
-    """A process that fits a UMAP, and the file of its words."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    started: float = field(default_factory=time.monotonic)
-
-
-_FITS: dict[str, _Fit] = {}
-_FITS_LOCK = threading.Lock()
+    return errands.state(("umap", of.source))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -100,11 +100,11 @@ def test_random_codes_and_a_sentence_of_ones_own_are_placed_and_read(explored):
 def test_while_the_umap_is_fitted_the_pca_is_there(explored, monkeypatch):
     progress = [None]
     monkeypatch.setattr(backend, "fitting", lambda of: progress[-1])
-    monkeypatch.setattr(backend, "fit_umap", lambda of: progress.append(backend.Fitting(seconds=4)))
+    monkeypatch.setattr(backend, "fit_umap", lambda of: progress.append(backend.Errand(seconds=4)))
     at = open_map(run="explored", map_method="UMAP")
     assert "4 s so far" in said(at)
     assert drawing(at)["axes"] is not None
-    progress.append(backend.Fitting(problem="no room left"))
+    progress.append(backend.Errand(problem="no room left"))
     at.run()
     assert "could not be fitted, so this is the PCA. no room left" in said(at)
     for kind in ("json", "parquet"):  # stands for a UMAP, with its fingerprints

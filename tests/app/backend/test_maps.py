@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from app import backend
-from app.backend import maps
+from app.backend import errands
 from vae import projection
 from vae.latents import read_latents
 
@@ -57,7 +57,7 @@ def started(monkeypatch):
         def poll(self):
             return self.returncode
 
-    monkeypatch.setattr(maps.subprocess, "Popen", Process)
+    monkeypatch.setattr(errands.subprocess, "Popen", Process)
     return processes
 
 
@@ -76,7 +76,7 @@ def test_a_umap_that_fails_says_why_and_can_be_tried_again(model, started):
     backend.fit_umap(model)
     (model.run.projections_path / "umap.log").write_text("first\nno room left\n", encoding="utf-8")
     started[0].returncode = 2
-    assert backend.fitting(model) == backend.Fitting(problem="no room left")
+    assert backend.fitting(model) == backend.Errand(problem="no room left")
     backend.fit_umap(model)
     assert len(started) == 2
     assert backend.fitting(model).problem == ""
@@ -88,3 +88,10 @@ def test_a_map_that_appears_is_seen(model):
     for kind in ("json", "parquet"):  # stands for a UMAP, with its fingerprints
         shutil.copy(model.run.projections_path / f"pca.{kind}", model.run.projections_path / f"umap.{kind}")
     assert np.array_equal(backend.project(model, "umap").coordinates, plane.coordinates)
+
+
+def test_a_umap_whose_log_cannot_be_written_is_one_sentence(model):
+    shutil.rmtree(model.run.projections_path)
+    model.run.projections_path.write_text("in the way", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^The UMAP of explored could not be started \([^\n]+\)\.$"):
+        backend.fit_umap(model)
