@@ -17,17 +17,19 @@ import re
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, get_type_hints
 
-from vae import doctor, jobs, machine, recipes, runs
+from vae import doctor, jobs, machine, recipes, report, runs, tables
 from vae.config import Config, Data, Model, Phase, knobs, suggestion
+from vae.glossary import METRICS
 from vae.runs import ACTIVE, Run
 
 if TYPE_CHECKING:
     from vae.corpora import Corpus
+    from vae.report import Report
     from vae.space import Space
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -35,26 +37,12 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
-FIGURES = {
-    "sentences": ("sentences", ""),
-    "samples": ("importance samples K", ""),
-    "rec_nats": ("rec, -log p(x|z)", "nats"),
-    "kl_nats": ("KL", "nats"),
-    "neg_elbo_nats": ("-ELBO", "nats"),
-    "nll_nats": ("NLL_K", "nats"),
-    "effective_sample_size": ("effective sample size", ""),
-    "mi_nats": ("MI, at least", "nats"),
-    "mi_upper_nats": ("MI, at most", "nats"),
-    "mi_ceiling_nats": ("ceiling of MI, ln N", "nats"),
-    "marginal_kl_nats": ("marginal KL, KL - MI", "nats"),
-    "active_units": ("active units", "of {latent_size}"),
-    "delta_nll_nats": ("delta NLL, another's z", "nats"),
-    "delta_prior_nats": ("delta NLL, z of the prior", "nats"),
-    "ppl_word": ("PPL", "a word"),
-    "ppl_token": ("PPL", "a token"),
-    "exact_reconstructions": ("rebuilt word for word", "of 1"),
-}
-"""The figures by the names of metrics.jsonl, in the order of a table: label and unit. Nats are per sentence."""
+FIGURES = (
+    *report.TABLE,
+    *("kl_charged_nats", "marginal_kl_least_nats", "mi_upper_nats", "mi_ceiling_nats", "delta_prior_nats"),
+    *("delta_zero_nats", "ppl_token", "effective_sample_size"),
+)
+"""The figures that a terminal shows, in order."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +116,7 @@ def _train(options: argparse.Namespace) -> Answer:
     words = [f"{run.name} is {status.state}: {status.message or f'{status.total_steps} steps in all.'}"]
     if figures:
         words += [
-            _figures_table(figures | {"latent_size": config.model.latent_size}),
+            _figures_table({run.name: figures}),
             doctor.diagnose(figures).headline,
         ]
     if status.state == "stopped":
@@ -221,11 +209,86 @@ def _bundle(options: argparse.Namespace) -> Answer:
 
 
 def _evaluate(options: argparse.Namespace) -> Answer:
-    """Measure a model on held-out sentences."""
+    """Measure models on held-out sentences; a run keeps its report."""
     _work_quietly()
-    report = _report(*_opened(options.run), options)
-    verdict = doctor.diagnose(report)
-    return Answer(report, f"{_figures_table(report)}\n{verdict.headline}")
+    yardstick = _measured(options.against, options) if options.against else None
+    found = {name: _measured(name, options) for name in options.run}
+    rows = [{"run": Path(name).name, "split": options.split, **each.to_dict()} for name, each in found.items()]
+    words = []
+    for row, each in zip(rows, found.values(), strict=True):
+        row["verdict"] = doctor.diagnose(row).name
+        if yardstick:
+            row["against"] = _against(each, yardstick, options.against)
+            words += [f"{row['run']} against {row['against']['run']}: {_gap(row['against'])}"]
+    words += [f"{row['run']}: {doctor.diagnose(row).headline}" for row in rows]
+    if options.csv:
+        return Answer(None, tables.comma_separated(rows).rstrip())
+    if options.latex:
+        return Answer(None, tables.latex(rows, ("run", *report.TABLE)).rstrip())
+    table = _figures_table({row["run"]: row for row in rows})
+    return Answer(rows[0] if len(rows) == 1 else rows, "\n".join([table, *words]))
+
+
+def _measured(name: str, options: argparse.Namespace) -> Report:
+    """The report of a model on the split of the corpus asked for, or else of its own; a run keeps the latter."""
+    from vae import evaluate
+
+    space, run = _opened(name)
+    step = run.status.step if run else 0
+    data = getattr(_corpus(run, options.data), options.split)
+    objective = run.config.phase2 if run else None
+    with _progress(f"{Path(name).name}, {len(data):,} sentences") as watch:
+        found = evaluate.evaluate(
+            space, data, samples=options.samples, seed=options.seed, objective=objective, watch=watch
+        )
+    if run and options.data is None:
+        try:
+            report.save(run, options.split, step, found)
+        except OSError as error:
+            _say(f"Note: the report could not be kept in {run.path} ({error.strerror}).")
+    return found
+
+
+def _against(found: Report, yardstick: Report, name: str) -> dict[str, Any]:
+    """What a sentence costs more than under another model, paired by sentence."""
+    if found.per_sentence is None or yardstick.per_sentence is None:
+        raise ValueError("A report without its sentences cannot be compared: evaluate both models.")
+    gaps: dict[str, Any] = {"run": Path(name).name}
+    for figure in ("nll_nats", "neg_elbo_nats"):
+        mean, low, high = report.difference(found.per_sentence, yardstick.per_sentence, figure)
+        gaps[figure] = {"difference": mean, "interval": [low, high]}
+    return gaps
+
+
+def _gap(gaps: Mapping[str, Any]) -> str:
+    mean, (low, high) = gaps["nll_nats"]["difference"], gaps["nll_nats"]["interval"]
+    how = "less" if mean < 0 else "more"
+    return f"a sentence costs {abs(mean):.2f} nats {how} (NLL, paired, 95 %: {low:+.2f} to {high:+.2f})."
+
+
+@contextlib.contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Who shows how far long work has come: a bar on a terminal, elsewhere a line now and then."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(desc=title, unit=" sentences", dynamic_ncols=True, unit_scale=True) as bar:
+
+            def draw(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield draw
+        return
+    said = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said > 1:
+            said = time.monotonic()
+            print(f"{title}: {100 * done // total} %", file=sys.stderr, flush=True)
+
+    yield tell
 
 
 def _doctor(options: argparse.Namespace) -> Answer:
@@ -233,9 +296,10 @@ def _doctor(options: argparse.Namespace) -> Answer:
     run = _run(options.run)
     if options.evaluate:
         _work_quietly()
-        figures = _report(*_opened(options.run), options)
+        figures = _measured(options.run, options).to_dict()
     else:
-        figures = _last_figures(run)
+        kept = report.load(run, options.split)
+        figures = kept.to_dict() if kept else _last_figures(run)
     verdict = doctor.diagnose(figures)
     evidence = [f"  - {sentence}" for sentence in verdict.evidence]
     advice = [f"  - {sentence}" for sentence in verdict.advice]
@@ -337,7 +401,7 @@ def _runs(_: argparse.Namespace) -> Answer:
         for run in listed
     ]
     damaged = [f"{run['name']}: {run['message']}" for run in listed if run["state"] == "damaged"]
-    return Answer(listed, "\n".join([_table([header, *rows], right=(3, 4, 5, 6)), *damaged]))
+    return Answer(listed, "\n".join([tables.aligned([header, *rows], right=(3, 4, 5, 6)), *damaged]))
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -397,15 +461,6 @@ def _opened(text: str) -> tuple[Space, Run | None]:
     return vae.load(run.path), run
 
 
-def _report(space: Space, run: Run | None, options: argparse.Namespace) -> dict[str, Any]:
-    """The figures of a model on a split of the corpus asked for, or else of its own."""
-    from vae import evaluate
-
-    data = getattr(_corpus(run, options.data), options.split)
-    progress = sys.stderr.isatty()
-    return evaluate.evaluate(space, data, samples=options.samples, seed=options.seed, progress=progress).to_dict()
-
-
 def _corpus(run: Run | None, spec: str | None) -> Corpus:
     """The corpus that is named; else the one that the run keeps, or was trained on."""
     from vae import corpora
@@ -446,32 +501,26 @@ def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 
-def _figures_table(figures: Mapping[str, Any]) -> str:
-    rows = [
-        [label, _number(figures[name]), unit.format_map(figures)]
-        for name, (label, unit) in FIGURES.items()
-        if figures.get(name) is not None
-    ]
-    return _table(rows, right=(1,))
+def _figures_table(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures of one model with their intervals, or of several side by side."""
+    several, known = len(found) > 1, list(found.values())
+    rows = [["", *found, "", ""]] if several else []
+    for name in FIGURES:
+        if all(figures.get(name) is None for figures in known):
+            continue
+        metric = METRICS[name]
+        symbol = tables.symbol(name, known[0].get("samples")).translate(tables.ASCII)
+        numbers = [_number(figures.get(name)) for figures in known]
+        low, high = known[0].get("intervals", {}).get(name, (None, None))
+        interval = [] if several else ["" if low is None else f"{_number(low)} to {_number(high)}"]
+        rows.append([symbol, *numbers, *interval, metric.unit, metric.title])
+    return tables.aligned(rows, right=range(1, len(known) + 1))
 
 
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.2f}" if abs(value) < 1000 else f"{value:.3g}"
-
-
-def _table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows in aligned columns; those numbered in `right` end together."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def _width() -> int:
@@ -528,10 +577,15 @@ def _add_training(commands: Any) -> None:
 
 
 def _add_looking(commands: Any) -> None:
-    _add_evaluation(_command(commands, "evaluate", _evaluate, of=MODEL))
+    evaluation = _command(commands, "evaluate", _evaluate, of=MODEL, nargs="+")
+    _add_evaluation(evaluation, samples=100)
+    evaluation.add_argument("--against", metavar="RUN", help="a model to compare with sentence by sentence")
+    output = evaluation.add_mutually_exclusive_group()
+    output.add_argument("--csv", action="store_true", help="print a table as CSV")
+    output.add_argument("--latex", action="store_true", help="print a table as LaTeX")
     diagnosis = _command(commands, "doctor", _doctor, of=RUN)
     diagnosis.add_argument("--evaluate", action="store_true", help="measure first, instead of the last check's figures")
-    _add_evaluation(diagnosis)
+    _add_evaluation(diagnosis, samples=1)
     sample = _command(commands, "sample", _sample, of=MODEL)
     sample.add_argument("-n", type=_whole(1, 1_000_000), default=10, help="sentences (10)")
     _add_seed(sample)
@@ -553,7 +607,12 @@ def _add_looking(commands: Any) -> None:
 
 
 def _command(
-    commands: Any, name: str, function: Callable[[argparse.Namespace], Answer], of: str = "", **more: Any
+    commands: Any,
+    name: str,
+    function: Callable[[argparse.Namespace], Answer],
+    of: str = "",
+    nargs: str | None = None,
+    **more: Any,
 ) -> argparse.ArgumentParser:
     """Add the command of a function, which is explained by the first line of its docstring; `of` says what RUN is."""
     text = (function.__doc__ or "").splitlines()[0]
@@ -562,7 +621,7 @@ def _command(
     )
     made.set_defaults(command=function)
     if of:
-        made.add_argument("run", metavar="RUN", help=of)
+        made.add_argument("run", metavar="RUN", help=of, nargs=nargs)
     made.add_argument("--json", action="store_true", help="print one JSON document")
     return made
 
@@ -571,10 +630,10 @@ def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_whole(0, 2**32 - 1), default=0, help="seed of the random draws (0)")
 
 
-def _add_evaluation(parser: argparse.ArgumentParser) -> None:
+def _add_evaluation(parser: argparse.ArgumentParser, samples: int) -> None:
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="sentences to use (test)")
     parser.add_argument("--data", metavar="CORPUS", help=f"corpus to use instead of the run's own: {CORPORA}")
-    parser.add_argument("--samples", type=_whole(1, 100_000), default=1, help="K of the NLL bound (1)")
+    parser.add_argument("--samples", type=_whole(1, 100_000), default=samples, help=f"K of the NLL bound ({samples})")
     _add_seed(parser)
 
 

@@ -63,8 +63,8 @@ class Data:
 class Model:
     """The text VAE around a T5."""
 
-    backbone: Literal["t5"] = "t5"
-    """The family of encoder and decoder."""
+    backbone: Literal["t5", "t5-as-released"] = "t5"
+    """The family of encoder and decoder; `t5-as-released` replays a defect, for teaching only."""
     base: str = "starter"
     """The T5 to start from: `starter` (bundled), `fresh` (pre-trained on the corpus first), a folder, or a Hub id."""
     latent_size: Annotated[int, Within(1, 4096)] = 32
@@ -73,6 +73,8 @@ class Model:
     """How the encoder's states become one vector; padding never takes part."""
     pooled_layers: Literal["last", "all"] = "last"
     """Whether the last encoder layer is pooled, or all of them (as the paper's text says)."""
+    latent: Literal["gaussian", "zero"] = "gaussian"
+    """What z is: a draw from q(z|x), or zero for every sentence, which leaves a language model of the same decoder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +194,12 @@ class Config:
                 raise ValueError(
                     f"{name} has both free_bits_per_dimension={phase.free_bits_per_dimension:g} and "
                     f"free_bits_total={phase.free_bits_total:g}: set one of them to 0."
+                )
+            unheard = {"posterior", "projection"} - set(phase.frozen)
+            if self.model.latent == "zero" and phase.epochs and unheard:
+                raise ValueError(
+                    f"model.latent is 'zero', but {name} trains {' and '.join(sorted(unheard))}: list posterior and "
+                    f"projection in {name}.frozen."
                 )
         if not self.phase1.epochs and not self.phase2.epochs:
             raise ValueError("phase1.epochs and phase2.epochs are both 0, so nothing would train: set one above 0.")

@@ -1,88 +1,75 @@
-"""One pass over held-out sentences, and the figures that it yields.
+"""Held-out sentences through a model, and the figures that they yield: `evaluate(space, data)` gives a `Report`.
 
-Random draws are made for the whole set at once from a seed of their own, so a figure depends neither on the batch
-size nor on the order of batches, and asking for it does not disturb training.
+    encode       q(z|x) of every sentence: KL, MI, active units
+    score        -log p(x|z) under its own z, another's, one of the prior, zero: rec and what the decoder makes of z
+    weigh        K draws of z: the importance-weighted NLL and the perplexities
+    decode       the sentence rebuilt from the mean, and 100 draws from the prior
+
+Random draws are made for the whole set at once from seeds of their own, so a figure depends neither on the batch size
+nor on the order of batches, and asking for it does not disturb training. Nats are summed in double precision.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from vae import metrics
 from vae.batching import Tokens, in_order
+from vae.config import Phase
 from vae.model import TextVAE
+from vae.objectives import charged_kl
 from vae.posterior import DiagonalGaussian, log_prior
+from vae.report import Report
 from vae.space import Space
+
+SAMPLES = 100
+"""K of the importance-weighted NLL, unless asked for another."""
+PRIOR_SAMPLES = 100
+"""Draws from the prior that are decoded."""
+
+Watch = Callable[[int, int], None]
+"""Is told how many sentences have been through the model, and how many will have been at the end."""
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass over N sentences leaves: the codes and, per sentence, nats."""
+    """What one pass over N sentences leaves: the codes, and nats by token and by sentence."""
 
+    tokens: Tokens
     posterior: DiagonalGaussian  # (N, L)
     z: Float[Tensor, "sentences latent"]  # one sample a sentence
-    rec: Float[Tensor, " sentences"]  # -log p(x | its own z)
-    rec_other: Float[Tensor, " sentences"]  # -log p(x | z of another sentence)
+    own: Float[Tensor, " tokens"]  # -log p(x_t | x_<t, own z), in the order of `tokens.flat`
+    other: Float[Tensor, " tokens"]  # under the z of another sentence
+
+    @property
+    def rec(self) -> Float[Tensor, " sentences"]:
+        """-log p(x | its own z), nats."""
+        return by_sentence(self.own, self.tokens)
+
+    @property
+    def rec_other(self) -> Float[Tensor, " sentences"]:
+        """-log p(x | z of another sentence), nats."""
+        return by_sentence(self.other, self.tokens)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """The figures of an evaluation, by the names of metrics.jsonl. Nats are per sentence."""
-
-    sentences: int
-    samples: int
-    seed: int
-    rec_nats: float
-    kl_nats: float
-    neg_elbo_nats: float
-    nll_nats: float
-    effective_sample_size: float
-    mi_nats: float
-    mi_upper_nats: float
-    mi_ceiling_nats: float
-    mi_saturated: bool
-    marginal_kl_nats: float
-    active_units: int
-    latent_size: int
-    delta_nll_nats: float
-    delta_prior_nats: float
-    ppl_word: float
-    ppl_token: float
-    exact_reconstructions: float
-    kl_per_dim_nats: list[float]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
-
-
-@torch.inference_mode()
-def one_pass(model: TextVAE, tokens: Tokens, *, seed: int = 0, batch_size: int = 256) -> Pass:
+def one_pass(
+    model: TextVAE, tokens: Tokens, *, seed: int = 0, batch_size: int = 256, meter: Meter | None = None
+) -> Pass:
     """Encode every sentence, draw one z each, and score each sentence under its own z and under another's."""
-    device = model.projection.weight.device
-    batches = in_order(tokens, batch_size)
-    mean, logvar = torch.empty(2, len(tokens), model.latent_size)
-    for rows in batches:
-        q = model.encode(tokens.batch(rows).to(device))
-        mean[rows], logvar[rows] = q.mean.cpu(), q.logvar.cpu()
-    posterior, generator = DiagonalGaussian(mean, logvar), torch.Generator().manual_seed(seed)
+    posterior, generator = encode(model, tokens, batch_size, meter), torch.Generator().manual_seed(seed)
     z = posterior.rsample(generator)
     other = metrics.other_sentences(len(tokens), generator)
-    rec, rec_other = torch.empty(2, len(tokens))
-    for rows in batches:
-        batch = tokens.batch(rows).to(device)
-        rec[rows] = model.reconstruction(z[rows].to(device), batch).cpu()
-        rec_other[rows] = model.reconstruction(z[other[rows]].to(device), batch).cpu()
-    return Pass(posterior, z, rec, rec_other)
+    scored = [score(model, tokens, codes, batch_size, meter) for codes in (z, z[other])]
+    return Pass(tokens, posterior, z, *scored)
 
 
 def figures(seen: Pass, words: int) -> dict[str, Any]:
@@ -91,15 +78,18 @@ def figures(seen: Pass, words: int) -> dict[str, Any]:
     information = metrics.mutual_information(seen.posterior.mean, seen.posterior.logvar, seen.z)
     rec, kl = _mean(seen.rec), _mean(kl_per_dim.sum(1))
     return {
-        "sentences": len(seen.rec),
+        "sentences": len(seen.tokens),
         "rec_nats": rec,
         "kl_nats": kl,
         "neg_elbo_nats": rec + kl,
         "mi_nats": information.lower_nats,
+        "mi_upper_nats": information.upper_nats,
         "mi_ceiling_nats": information.ceiling_nats,
+        "marginal_kl_nats": kl - information.lower_nats,
+        "marginal_kl_least_nats": float(metrics.marginal_kl_least(seen.posterior.mean, seen.posterior.logvar).sum()),
         "active_units": metrics.active_units(seen.posterior.mean).count,
         "delta_nll_nats": _mean(seen.rec_other - seen.rec),
-        "ppl_word": metrics.ppl_word((rec + kl) * len(seen.rec), words),
+        "ppl_word": metrics.ppl_word((rec + kl) * len(seen.tokens), words),
         "kl_per_dim_nats": [round(value, 6) for value in kl_per_dim.double().mean(0).tolist()],
     }
 
@@ -108,69 +98,228 @@ def evaluate(
     space: Space,
     data: pd.DataFrame,
     *,
-    samples: int = 1,
+    samples: int = SAMPLES,
     seed: int = 0,
     batch_size: int = 256,
-    progress: bool = False,
+    objective: Phase | None = None,
+    watch: Watch | None = None,
 ) -> Report:
     """Everything that is measured on a held-out split, a frame with a `text` column.
 
-    `samples` is the K of the importance-weighted NLL_K = -log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), a bound that
-    tightens as K grows; perplexity per word is exp(sum NLL_K / sum words) with the end token counted as a word.
+    `samples` is the largest K of the importance-weighted NLL_K = -log 1/K sum_k p(x|z_k) p(z_k) / q(z_k|x), a bound
+    that tightens as K grows; perplexity per word is exp(sum NLL_K / sum words) with the end token counted as a word.
+    `objective` is the phase whose thresholds say what KL was charged. Intervals are of 95 %, over the sentences.
     """
     if samples < 1:
         raise ValueError(f"samples={samples} must be at least 1.")
     texts = data["text"].tolist()
     if len(texts) < 2:
         raise ValueError(f"An evaluation needs at least 2 sentences, but there are {len(texts)}.")
-    tokens = space.tokens(texts)
+    model, tokens, n = space.model, space.tokens(texts), len(texts)
     read = readings(space.tokenizer, texts, tokens, space.max_tokens)
-    words = count_words(read)
-    seen = one_pass(space.model, tokens, seed=seed, batch_size=batch_size)
-    nll, size = importance_weighted(space.model, tokens, seen, samples, seed, batch_size, progress)
-    prior = space.sample_prior(len(texts), seed + 2)  # seed itself has drawn the noise of the posterior
-    rec_prior = space.nll(texts, prior, batch_size=batch_size)
-    rebuilt = decode_all(space, seen.posterior.mean, batch_size)
-    information = metrics.mutual_information(seen.posterior.mean, seen.posterior.logvar, seen.z)
-    values = figures(seen, words)
+    meter = Meter(watch, n * (samples + 6))
+
+    seen = one_pass(model, tokens, seed=seed, batch_size=batch_size, meter=meter)
+    draws = torch.Generator().manual_seed(seed + 3)  # seed has drawn z, seed + 1 draws its K samples
+    matched = seen.z[metrics.other_sentences(n, draws, tokens.lengths)]
+    codes = {"matched": matched, "prior": space.sample_prior(n, seed + 2), "zero": torch.zeros_like(matched)}
+    under: dict[str, Tensor] = {
+        name: by_sentence(score(model, tokens, z, batch_size, meter), tokens) for name, z in codes.items()
+    }
+    rebuilt = decode_all(space, seen.posterior.mean, batch_size, meter)
+    from_prior = decode_all(space, space.sample_prior(PRIOR_SAMPLES, seed), batch_size)
+
+    table = pd.DataFrame(
+        {
+            "text": read,
+            "decoded": rebuilt,
+            "tokens": tokens.lengths,
+            "words": [metrics.word_count(text) for text in read],
+            "rec_nats": seen.rec,
+            "kl_nats": seen.posterior.kl_per_dim().double().sum(1),
+            "delta_nll_nats": seen.rec_other - seen.rec,
+        }
+        | {f"delta_{name}_nats": rec - seen.rec for name, rec in under.items()}
+    )
+    words = torch.tensor(table["words"].to_numpy())
+    bounds = _bounds(model, seen, words, samples=samples, seed=seed, batch_size=batch_size, meter=meter)
+    table["nll_nats"] = bounds.nll
+    table["neg_elbo_nats"] = table["rec_nats"] + table["kl_nats"]
+    values = figures(seen, int(words.sum()))
+    everybody = {name: values[name] for name in ("sentences", "mi_nats", "mi_upper_nats", "mi_ceiling_nats")}
+    deltas: dict[str, Any] = {f"delta_{name}_nats": _mean(rec - seen.rec) for name, rec in under.items()}
+    units = metrics.active_units(seen.posterior.mean)
+    hits = sum(a == b for a, b in zip(rebuilt, read, strict=True))
+    per_sentence = [name for name in table if str(name).endswith("_nats")]
+    intervals = {str(name): metrics.mean_interval(torch.tensor(table[name].to_numpy())) for name in per_sentence}
     return Report(
-        samples=samples,
+        tokens=int(tokens.lengths.sum()),
+        words=int(words.sum()),
         seed=seed,
-        nll_nats=_mean(nll),
-        effective_sample_size=_mean(size),
-        mi_upper_nats=information.upper_nats,
-        mi_saturated=information.saturated,
-        marginal_kl_nats=values["kl_nats"] - information.lower_nats,
         latent_size=space.latent_size,
-        delta_prior_nats=_mean(rec_prior - seen.rec),
-        ppl_token=metrics.ppl_token(float(nll.double().sum()), int(tokens.lengths.sum())),
-        exact_reconstructions=sum(a == b for a, b in zip(rebuilt, read, strict=True)) / len(texts),
-        **values | {"ppl_word": metrics.ppl_word(float(nll.double().sum()), words)},
+        kl_charged_nats=_charged(seen.posterior, objective),
+        mi_saturated=values["mi_nats"] > values["mi_ceiling_nats"] - metrics.SATURATION_NATS,
+        exact_reconstructions=hits / n,
+        bleu=metrics.bleu(rebuilt, read),
+        distinct_prior=len(set(from_prior)),
+        variance_per_dim=_rounded(seen.posterior.mean.double().var(0, correction=1)),
+        variances=_rounded(units.variances),
+        nll_by_samples=bounds.by_samples,
+        mi_by_sentences=[*_information_by_sentences(seen, seed), everybody],
+        delta_by_position=_by_position(seen),
+        intervals=intervals
+        | {
+            "ppl_word": metrics.perplexity_interval(bounds.nll, words),
+            "ppl_token": metrics.perplexity_interval(bounds.nll, torch.tensor(tokens.lengths)),
+            "exact_reconstructions": metrics.share_interval(hits, n),
+        },
+        per_sentence=table,
+        **values | bounds.by_samples[-1] | deltas,
     )
 
 
+# --- Sentences through the model -----------------------------------------------------------------------------------
+
+
+class Meter:
+    """Counts the sentences that have been through the model, for whoever watches."""
+
+    def __init__(self, watch: Watch | None, total: int) -> None:
+        self.watch, self.total, self.done = watch, total, 0
+
+    def add(self, sentences: int) -> None:
+        """So many more."""
+        self.done += sentences
+        if self.watch:
+            self.watch(self.done, self.total)
+
+
 @torch.inference_mode()
-def importance_weighted(
-    model: TextVAE, tokens: Tokens, seen: Pass, samples: int, seed: int, batch_size: int, progress: bool = False
-) -> tuple[Float[Tensor, " sentences"], Float[Tensor, " sentences"]]:
-    """NLL_K of each sentence and its effective sample size; the first of the K samples is that of the pass."""
+def encode(model: TextVAE, tokens: Tokens, batch_size: int = 256, meter: Meter | None = None) -> DiagonalGaussian:
+    """q(z|x) of every sentence, on the CPU."""
+    mean, logvar = torch.empty(2, len(tokens), model.latent_size)
+    for rows in in_order(tokens, batch_size):
+        q = model.encode(tokens.batch(rows).to(model.projection.weight.device))
+        mean[rows], logvar[rows] = q.mean.cpu(), q.logvar.cpu()
+        if meter:
+            meter.add(len(rows))
+    return DiagonalGaussian(mean, logvar)
+
+
+@torch.inference_mode()
+def score(
+    model: TextVAE,
+    tokens: Tokens,
+    z: Float[Tensor, "sentences latent"],
+    batch_size: int = 256,
+    meter: Meter | None = None,
+) -> Float[Tensor, " tokens"]:
+    """-log p(x_t | x_<t, z) of every token of every sentence, nats, in the order of `tokens.flat`, on the CPU."""
     device = model.projection.weight.device
-    generator = torch.Generator().manual_seed(seed + 1)
-    log_px, log_pz, log_qz = torch.empty(3, len(tokens), samples)
-    for k in tqdm(range(samples), desc="importance samples", unit="sample", disable=not progress or samples == 1):
-        z = seen.posterior.rsample(generator) if k else seen.z
-        log_pz[:, k], log_qz[:, k] = log_prior(z), seen.posterior.log_prob(z)
-        if k == 0:
-            log_px[:, 0] = -seen.rec
-            continue
-        for rows in in_order(tokens, batch_size):
-            log_px[rows, k] = -model.reconstruction(z[rows].to(device), tokens.batch(rows).to(device)).cpu()
-    return metrics.importance_weighted_nll(log_px, log_pz, log_qz)
+    nats = torch.empty(int(tokens.starts[-1]))
+    for rows in in_order(tokens, batch_size):
+        batch = tokens.batch(rows)
+        places = torch.from_numpy(tokens.starts[rows])[:, None] + torch.arange(batch.ids.shape[1])
+        found = model.token_nats(z[rows].to(device), batch.to(device)).cpu()
+        nats[places[batch.mask]] = found[batch.mask]
+        if meter:
+            meter.add(len(rows))
+    return nats
 
 
-def decode_all(space: Space, z: Float[Tensor, "sentences latent"], batch_size: int = 256) -> list[str]:
+def by_sentence(nats: Float[Tensor, " tokens"], tokens: Tokens) -> Float[Tensor, " sentences"]:
+    """The sum over the tokens of each sentence, in double precision."""
+    return torch.from_numpy(np.add.reduceat(nats.double().numpy(), tokens.starts[:-1]))
+
+
+def decode_all(
+    space: Space, z: Float[Tensor, "sentences latent"], batch_size: int = 256, meter: Meter | None = None
+) -> list[str]:
     """The greedy sentence of every code, decoded in batches."""
-    return [text for part in torch.split(z, batch_size) for text in space.decode(part)]
+    texts = []
+    for part in torch.split(z, batch_size):
+        texts += space.decode(part)
+        if meter:
+            meter.add(len(part))
+    return texts
+
+
+def importance_weighted(
+    model: TextVAE, seen: Pass, samples: int, *, seed: int = 0, batch_size: int = 256, meter: Meter | None = None
+) -> Float[Tensor, "sentences samples"]:
+    """log p(x|z_k) p(z_k) / q(z_k|x) of each sentence, for K draws z_k ~ q(z|x); the first is that of the pass."""
+    generator = torch.Generator().manual_seed(seed + 1)
+    log_w = torch.empty(len(seen.tokens), samples, dtype=torch.float64)
+    for k in range(samples):
+        z = seen.posterior.rsample(generator) if k else seen.z
+        rec = by_sentence(score(model, seen.tokens, z, batch_size, meter), seen.tokens) if k else seen.rec
+        log_w[:, k] = log_prior(z) - seen.posterior.log_prob(z) - rec
+    return log_w
+
+
+# --- Figures -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """NLL_K for growing K; `nll` is that of each sentence for the largest."""
+
+    nll: Float[Tensor, " sentences"]
+    by_samples: list[dict[str, float]]
+
+
+def _bounds(
+    model: TextVAE, seen: Pass, words: Tensor, *, samples: int, seed: int, batch_size: int, meter: Meter
+) -> _Bounds:
+    log_w = importance_weighted(model, seen, samples, seed=seed, batch_size=batch_size, meter=meter)
+    powers = [10**power for power in range(len(str(samples)))]
+    rows = []
+    for k in sorted({*powers, samples}):
+        nll, size = metrics.importance_weighted_nll(log_w[:, :k])
+        total = float(nll.sum())
+        rows.append(
+            {
+                "samples": k,
+                "nll_nats": _mean(nll),
+                "effective_sample_size": _mean(size),
+                "ppl_word": metrics.ppl_word(total, int(words.sum())),
+                "ppl_token": metrics.ppl_token(total, len(seen.own)),
+            }
+        )
+    return _Bounds(nll, rows)
+
+
+def _information_by_sentences(seen: Pass, seed: int) -> list[dict[str, float]]:
+    """MI among the first 16, 32, 64 ... of the shuffled sentences: its bounds meet where there are enough for it."""
+    order = torch.randperm(len(seen.tokens), generator=torch.Generator().manual_seed(seed))
+    rows = []
+    for size in (2**power for power in range(4, (len(order) - 1).bit_length())):
+        kept = order[:size]
+        found = metrics.mutual_information(seen.posterior.mean[kept], seen.posterior.logvar[kept], seen.z[kept])
+        bounds = {"mi_nats": found.lower_nats, "mi_upper_nats": found.upper_nats}
+        rows.append({"sentences": size, **bounds, "mi_ceiling_nats": found.ceiling_nats})
+    return rows
+
+
+def _by_position(seen: Pass) -> list[dict[str, float]]:
+    """Own nats and delta_nll at each token position, a mean over the sentences that reach it."""
+    lengths = seen.tokens.lengths
+    position = np.arange(len(seen.own)) - np.repeat(seen.tokens.starts[:-1], lengths)
+    own, other = seen.own.double().numpy(), seen.other.double().numpy()
+    count = np.bincount(position)
+    means = [np.bincount(position, nats) / count for nats in (own, other - own)]
+    names = ("position", "sentences", "own_nats", "delta_nll_nats")
+    return [
+        dict(zip(names, (t, int(reached), float(mine), float(delta)), strict=True))
+        for t, (reached, mine, delta) in enumerate(zip(count, *means, strict=True))
+    ]
+
+
+def _charged(posterior: DiagonalGaussian, objective: Phase | None) -> float | None:
+    if objective is None:
+        return None
+    thresholds = {"per_dimension": objective.free_bits_per_dimension, "total": objective.free_bits_total}
+    return _mean(charged_kl(posterior.kl_per_dim(), **thresholds))
 
 
 def readings(tokenizer: Any, texts: Sequence[str], tokens: Tokens, max_tokens: int) -> list[str]:
@@ -184,6 +333,10 @@ def readings(tokenizer: Any, texts: Sequence[str], tokens: Tokens, max_tokens: i
 def count_words(readings: Sequence[str]) -> int:
     """Whitespace words of all texts, and one more for the end token of each."""
     return sum(metrics.word_count(text) for text in readings)
+
+
+def _rounded(values: Float[Tensor, " n"]) -> list[float]:
+    return [round(value, 6) for value in values.tolist()]
 
 
 def _mean(values: Float[Tensor, " n"]) -> float:

@@ -155,8 +155,8 @@ METRICS: Mapping[str, Metric] = {
             symbol="KL − MI",
             unit="nats",
             definition="Marginal KL: the part of the KL that carries no information, because the codes of all "
-            "sentences together lie elsewhere than the prior (Hoffman & Johnson 2016), in nats. Where MI is at its ceiling, an "
-            "upper bound.",
+            "sentences together lie elsewhere than the prior (Hoffman & Johnson 2016), in nats. Where MI is "
+            "at its ceiling, an upper bound.",
         ),
         Metric(
             name="marginal_kl_least_nats",

@@ -8,13 +8,18 @@ Nats and counts are summed apart and divided once, by whoever has seen all batch
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from vae.posterior import LOG_2PI, DiagonalGaussian
+
+DEVIATIONS = 1.96
+"""Standard errors on either side of an estimate that make an interval of 95 %."""
 
 SATURATION_NATS = 0.5
 """Within this distance of its ceiling, a lower bound on MI says more about the number of sentences than about z."""
@@ -131,41 +136,111 @@ def ppl_token(nll_sum_nats: float, tokens: int) -> float:
     return _perplexity(nll_sum_nats, tokens, "tokens")
 
 
-def other_sentences(n: int, generator: torch.Generator | None = None) -> Int[Tensor, " n"]:
+def marginal_kl_least(
+    mean: Float[Tensor, "sentences latent"], logvar: Float[Tensor, "sentences latent"]
+) -> Float[Tensor, " latent"]:
+    """What each dimension contributes at least to the marginal KL, KL(q(z) || N(0, I)), nats: 0.5 (m^2 + v - 1 - ln v).
+
+    m and v are mean and variance of a dimension over the aggregate posterior q(z), the mixture of all q(z|x). A lower
+    bound, as the prior is a standard normal: of all densities with these moments a Gaussian is nearest to it, and
+    dimensions that depend on each other are further from it than they show one by one. Unlike KL - MI, it has no
+    ceiling in the number of sentences.
+    """
+    mean, logvar = mean.detach().double(), logvar.detach().double()
+    variance = mean.var(0, correction=0) + torch.exp(logvar).mean(0)
+    least: Tensor = 0.5 * (mean.mean(0).square() + variance - 1 - torch.log(variance))
+    return least
+
+
+def other_sentences(
+    n: int, generator: torch.Generator | None = None, lengths: Int[np.ndarray, " n"] | None = None
+) -> Int[Tensor, " n"]:
     """For each of n sentences the index of another, never its own: one random cycle through all of them.
 
     delta_nll is the mean of NLL(x | z of the other sentence) - NLL(x | own z), nats a sentence. For a decoder that
     is exact under q it equals MI plus the divergence in the other direction, so at least MI; near 0, z is ignored.
+
+    With `lengths` a cycle goes through the sentences of one length only, so that nothing but the length is shared; a
+    length that occurs once joins the next longer one (the longest, the one before).
     """
     if n < 2:
         raise ValueError(f"There is no other sentence among {n}: give at least 2.")
     order = torch.randperm(n, generator=generator)
+    ends = [n]
+    if lengths is not None:
+        order = order[torch.from_numpy(np.argsort(lengths[order.numpy()], kind="stable"))]
+        ranked = lengths[order.numpy()]
+        ends = []
+        for end in [*(np.flatnonzero(np.diff(ranked)) + 1).tolist(), n]:
+            if end - (ends[-1] if ends else 0) >= 2:
+                ends.append(end)
+        ends[-1] = n
     other = torch.empty_like(order)
-    other[order] = order.roll(1)
+    for start, end in zip([0, *ends], ends, strict=False):
+        cycle = order[start:end]
+        other[cycle] = cycle.roll(1)
     return other
 
 
 def importance_weighted_nll(
-    log_px_given_z: Float[Tensor, "batch samples"],
-    log_pz: Float[Tensor, "batch samples"],
-    log_qz: Float[Tensor, "batch samples"],
+    log_w: Float[Tensor, "batch samples"],
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    """NLL_K and effective sample size from K samples z_k ~ q(z|x) of each sentence.
+    """NLL_K and effective sample size of each sentence, from log w_k = log p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x).
 
-    NLL_K = -log 1/K sum_k w_k with w_k = p(x|z_k) p(z_k) / q(z_k|x), nats a sentence: in expectation an upper bound
-    on -log p(x) that falls as K grows (Burda et al. 2016). The effective sample size, (sum w)^2 / sum w^2, lies
-    between 1 and K; near 1, a single sample carries the estimate.
+    NLL_K = -log 1/K sum_k w_k, nats a sentence: in expectation an upper bound on -log p(x) that falls as K grows
+    (Burda et al. 2016). The effective sample size, (sum w)^2 / sum w^2, lies between 1 and K; near 1, a single sample
+    carries the estimate.
     """
-    log_w = log_px_given_z + log_pz - log_qz
     total = torch.logsumexp(log_w, dim=1)
     ess = torch.exp(2 * total - torch.logsumexp(2 * log_w, dim=1))
     return math.log(log_w.shape[1]) - total, ess
 
 
+def bleu(decoded: Sequence[str], references: Sequence[str]) -> float:
+    """Corpus BLEU of decoded sentences against one reference each, 0 to 100 (Papineni et al. 2002; Post 2018).
+
+    sacrebleu's default: n-grams of 1 to 4, tokenization 13a, exponential smoothing, case kept.
+    """
+    from sacrebleu import corpus_bleu
+
+    return float(corpus_bleu(list(decoded), [list(references)], force=True).score)
+
+
+def mean_interval(values: Float[Tensor, " n"]) -> tuple[float, float]:
+    """The 95 % interval of a mean over n sentences: 1.96 standard errors on either side. nan for a single one."""
+    values = values.double()
+    mean, error = float(values.mean()), float(values.std(correction=1)) / math.sqrt(len(values))
+    return mean - DEVIATIONS * error, mean + DEVIATIONS * error
+
+
+def perplexity_interval(nll: Float[Tensor, " n"], counts: Int[Tensor, " n"]) -> tuple[float, float]:
+    """The 95 % interval of exp(sum NLL / sum counts): the ratio estimator's standard error, taken to the exponent.
+
+    Sentences are drawn whole, so that long ones weigh in both sums (Cochran 1977, section 6).
+    """
+    nll, numbers = nll.double(), counts.double()
+    ratio = nll.sum() / numbers.sum()
+    low, high = mean_interval((nll - ratio * numbers) / numbers.mean())
+    return _exp(float(ratio) + low), _exp(float(ratio) + high)
+
+
+def share_interval(hits: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n sentences (Wilson 1927): inside 0 to 1, and not empty where all or none hit."""
+    square = DEVIATIONS**2
+    centre = (hits + square / 2) / (n + square)
+    half = DEVIATIONS / (n + square) * math.sqrt(hits * (n - hits) / n + square / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def _perplexity(nll_sum_nats: float, count: int, unit: str) -> float:
     if count < 1:
         raise ValueError(f"Perplexity needs at least one of the {unit}, but the count is {count}.")
+    return _exp(nll_sum_nats / count)
+
+
+def _exp(nats: float) -> float:
+    """exp, infinite where no float can hold it."""
     try:
-        return math.exp(nll_sum_nats / count)
+        return math.exp(nats)
     except OverflowError:
         return math.inf

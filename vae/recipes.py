@@ -95,6 +95,32 @@ def free_bits_only() -> Config:
     return replace(ours, recipe="free-bits-only", phase1=Phase(), phase2=replace(ours.phase2, epochs=10))
 
 
+def language_model() -> Config:
+    """A yardstick: the decoder of `two-phase`, trained alike, with z fixed to zero. What does z add to it?
+
+    The learning rate and the epochs of two-phase's second phase, in which alone its decoder trains.
+    """
+    phase = replace(two_phase().phase2, kl_schedule="constant", kl_epochs=1, free_bits_per_dimension=0)
+    frozen = ("encoder", "posterior", "projection")
+    return Config(recipe="language-model", model=Model(latent="zero"), phase2=replace(phase, frozen=frozen))
+
+
+def as_released() -> Config:
+    """A teaching replay of a defect: `two-phase`, but sentences are decoded from the z of others. Never for results.
+
+    The code released with Park & Lee 2021 lays z W_proj out without a transpose (`backbones/as_released.py`), and
+    averages rec over 256 padded positions while it sums KL, which weighs KL 256 times. KL, MI and AU look alive in
+    the end, and the decoder has learned to do without z. Their other deviations are not replayed.
+    """
+    ours = two_phase()
+    return replace(
+        ours,
+        recipe="as-released",
+        model=replace(ours.model, backbone="t5-as-released"),
+        phase2=replace(ours.phase2, kl_weight=256),
+    )
+
+
 _PARK_LEE_TRAIN = Train(adam_epsilon=1e-3)
 """Appendix B: AdamW, learning rate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-3 as printed."""
 
@@ -127,6 +153,8 @@ RECIPES: dict[str, Callable[[], Config]] = {
         annealed_vae,
         cyclic_vae,
         free_bits_only,
+        language_model,
+        as_released,
     )
 }
 

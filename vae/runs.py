@@ -6,7 +6,8 @@
       model/           save_pretrained layout          snapshots/step-N/  weights along the way
       corpus/          the user's own sentences        state/         what resume needs
       latents.parquet  texts, labels and codes         projections/   one file a method
-      log.txt          the process's own words         env.json       versions, seed, device
+      reports/         what evaluations found          log.txt        the process's own words
+      env.json         versions, seed, device
 
 Writes are whole-line appends or atomic renames, so a reader never sees half a file, and a process killed at any
 moment leaves a run that lists, opens and resumes. Nothing heavy is imported here.
@@ -69,6 +70,7 @@ class Run:
     samples_path = property(lambda self: self.path / "samples.jsonl")
     latents_path = property(lambda self: self.path / "latents.parquet")
     projections_path = property(lambda self: self.path / "projections")
+    reports_path = property(lambda self: self.path / "reports")
     corpus_path = property(lambda self: self.path / "corpus")
     state_path = property(lambda self: self.path / "state")
     log_path = property(lambda self: self.path / "log.txt")

@@ -22,8 +22,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from vae import base, batching, checkpoints, corpora, latents, machine, projection, recorder, runs
-from vae.backbones.t5 import T5Backbone
+from vae import backbones, base, batching, checkpoints, corpora, latents, machine, projection, recorder, runs
 from vae.batching import Tokens
 from vae.config import Config
 from vae.corpora import Corpus
@@ -173,13 +172,17 @@ def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tup
 def _text_vae(t5: Any, config: Config) -> TextVAE:
     """The text VAE around a T5, its new heads and W_proj drawn from the run's seed."""
     torch.manual_seed(config.train.seed)
-    return TextVAE.around(
-        T5Backbone(t5),
+    model = TextVAE.around(
+        backbones.around(config.model.backbone, t5),
         latent_size=config.model.latent_size,
         pooling=config.model.pooling,
         pooled_layers=config.model.pooled_layers,
         max_tokens=config.data.max_tokens,
     )
+    if config.model.latent == "zero":  # W_proj of zeros makes every z the same to the decoder
+        for parameter in (*model.parts()["posterior"], *model.parts()["projection"]):
+            torch.nn.init.zeros_(parameter)
+    return model
 
 
 def _freeze(module: Any, stage: Stage) -> list[torch.nn.Parameter]:

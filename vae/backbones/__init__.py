@@ -64,13 +64,24 @@ def build(settings: Mapping[str, Any]) -> Any:
     kind = settings.get("kind")
     if kind not in BACKBONES:
         raise ValueError(f"The model has the unknown backbone {kind!r}: known are {', '.join(BACKBONES)}.")
-    return BACKBONES[kind]({key: value for key, value in settings.items() if key != "kind"})
+    return BACKBONES[kind]().from_settings({key: value for key, value in settings.items() if key != "kind"})
 
 
-def _t5(settings: Mapping[str, Any]) -> Any:
+def around(kind: str, pretrained: Any) -> Any:
+    """A backbone of a kind around a pretrained model, which it takes over."""
+    return BACKBONES[kind]()(pretrained)
+
+
+def _t5() -> Any:
     from vae.backbones.t5 import T5Backbone
 
-    return T5Backbone.from_settings(settings)
+    return T5Backbone
 
 
-BACKBONES: dict[str, Callable[[Mapping[str, Any]], Any]] = {"t5": _t5}
+def _as_released() -> Any:
+    from vae.backbones.as_released import AsReleased
+
+    return AsReleased
+
+
+BACKBONES: dict[str, Callable[[], Any]] = {"t5": _t5, "t5-as-released": _as_released}

@@ -43,6 +43,8 @@ class LatentCrossAttention(nn.Module):
 class T5Backbone(nn.Module):
     """A T5 whose decoder reads a memory vector of layers x heads x d_kv numbers instead of encoder states."""
 
+    kind = "t5"
+
     def __init__(self, t5: Any) -> None:
         super().__init__()
         config = t5.config
@@ -72,7 +74,7 @@ class T5Backbone(nn.Module):
         """The fields of T5's configuration that shape it, and whether the head is the embedding table."""
         config = self.t5.config
         values = {name: getattr(config, name) for name in SETTINGS}
-        return {"kind": "t5", "tied_head": self.tied_head} | values
+        return {"kind": self.kind, "tied_head": self.tied_head} | values
 
     @property
     def tied_head(self) -> bool:
