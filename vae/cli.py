@@ -237,7 +237,7 @@ def _measured(name: str, options: argparse.Namespace) -> Report:
     step = run.status.step if run else 0
     data = getattr(_corpus(run, options.data), options.split)
     objective = run.config.phase2 if run else None
-    with _progress(f"{Path(name).name}, {len(data):,} sentences") as watch:
+    with _progress(f"{Path(name).name}, {len(data):,} sentences", len(data)) as watch:
         found = evaluate.evaluate(
             space, data, samples=options.samples, seed=options.seed, objective=objective, watch=watch
         )
@@ -267,8 +267,8 @@ def _gap(gaps: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Who shows how far long work has come: a bar on a terminal, elsewhere a line now and then."""
+def _progress(title: str, sentences: int) -> Iterator[Callable[[int, int], None]]:
+    """Who shows how many passes over the sentences are done: a bar on a terminal, elsewhere a line now and then."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -286,7 +286,7 @@ def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal said
         if time.monotonic() - said > 1:
             said = time.monotonic()
-            print(f"{title}: {100 * done // total} %", file=sys.stderr, flush=True)
+            _say(f"{title}: {done // sentences} of {total // sentences} passes")
 
     yield tell
 
@@ -498,7 +498,7 @@ def _work_briefly() -> None:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def _figures_table(found: Mapping[str, Mapping[str, Any]]) -> str:
