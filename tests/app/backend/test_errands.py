@@ -18,6 +18,8 @@ def small_programs(monkeypatch):
     """An errand here is a line of Python, and none outlives its test."""
     monkeypatch.setattr(errands, "PROGRAM", (sys.executable, "-c"))
     monkeypatch.setattr(errands, "_STARTED", {})
+    for variable in ("PYTHONUNBUFFERED", "PYTHONUTF8"):
+        monkeypatch.delenv(variable, raising=False)
     yield
     for key in list(errands._STARTED):
         errands.stop(key)
@@ -49,7 +51,8 @@ def test_an_errand_that_is_done_leaves_its_words_and_no_more(log):
     assert log.read_text(encoding="utf-8") == "so weit, so schön\n"
 
 
-def test_it_runs_at_the_top_of_the_project(log):
+def test_it_runs_at_the_top_of_the_project(log, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     errands.start("a", ["import pathlib; print(pathlib.Path('vae', 'cli.py').is_file())"], log)
     wait_for(lambda: ended("a"))
     assert log.read_text(encoding="utf-8") == "True\n"
