@@ -101,6 +101,60 @@ def units(kl_per_dimension: Sequence[float], colour: str, *, height: int = 220) 
     return Figure(data, spec)
 
 
+def two_readings(frame: pd.DataFrame, *, height: int = 320) -> Figure:
+    """A printed -ELBO against its parts: for each row rec and KL end to end, what was reported, and what PPL implies.
+
+    `frame` has the columns row, rec_nats, kl_nats, reported_nats and implied_nats, its rows from top to bottom.
+    """
+    rec, kl = frame["rec_nats"], frame["kl_nats"]
+    parts = {  # where each begins and ends, and how large it is
+        "rec": (0.0, rec, rec),
+        "KL": (rec, rec + kl, kl),
+        "−ELBO as reported": (0.0, frame["reported_nats"], frame["reported_nats"]),
+        "−ELBO by PPL": (0.0, frame["implied_nats"], frame["implied_nats"]),
+    }
+    data = pd.concat(
+        [
+            pd.DataFrame({"row": frame["row"], "kind": kind, "start": start, "end": end, "nats": nats})
+            for kind, (start, end, nats) in parts.items()
+        ],
+        ignore_index=True,
+    )
+    upright = "M-0.12,-1H0.12V1H-0.12Z"
+    colours = [palette.QUIET, palette.PALETTE[0], palette.PALETTE[3], palette.PALETTE[2]]
+    kind = {"field": "kind", "type": "nominal"}
+    kind["legend"] = {"title": None, "orient": "top", "columns": 2, "labelLimit": 0, "symbolOpacity": 1}
+    encoding = {
+        "y": {
+            "field": "row",
+            "type": "nominal",
+            "sort": list(frame["row"]),
+            "title": None,
+            "axis": {"labelFontSize": 13},
+        },
+        "x": {"field": "end", "type": "quantitative", "title": "nats a sentence", "axis": {"tickCount": 5}},
+        "color": kind | {"scale": {"domain": list(parts), "range": colours}},
+        "tooltip": [
+            {"field": "row", "type": "nominal"},
+            {"field": "kind", "type": "nominal", "title": "figure"},
+            {"field": "nats", "type": "quantitative", "format": ",.2f"},
+        ],
+    }
+    shape = kind | {"scale": {"domain": list(parts), "range": ["square", "square", "diamond", upright]}}
+    point = {"type": "point", "filled": True, "opacity": 1}
+    bar = {"type": "bar", "height": {"band": 0.5}}
+    spec = {
+        "height": height,
+        "layer": [
+            _layer("rec", bar, encoding | {"x2": {"field": "start"}}),
+            _layer("KL", bar, encoding | {"x2": {"field": "start"}}),
+            _layer("−ELBO by PPL", point | {"size": 800}, encoding | {"shape": shape}),
+            _layer("−ELBO as reported", point | {"size": 150}, encoding | {"shape": shape}),
+        ],
+    }
+    return Figure(data, spec)
+
+
 def units_over_training(steps: Sequence[int], kl_per_dimension: Sequence[Sequence[float]]) -> PlotlyFigure:
     """The mean KL of each dimension of z (a row, the finally most used on top) at each check, on a logarithmic scale.
 

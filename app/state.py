@@ -75,6 +75,9 @@ WALK_STRIP = "walk_strip"
 WALK_MAP = "walk_map"
 WALK_PLANE = "walk_plane"
 
+ERRATUM_DATA = "paper"
+"""Evaluate page: the data set whose rows of Park & Lee 2021 are shown."""
+
 OPENED = "opened_models"
 """Model folders and Hub ids opened by hand in this session: handle -> source."""
 

@@ -11,6 +11,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `maps`     The codes of a run's sentences, and their maps.
 `walks`    Paths between codes.
 `errands`  What takes long, in processes of their own.
+`erratum`  A paper's tables as reported and corrected.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.backend.errands import Errand
+from app.backend.erratum import ERRATUM_DATA, erratum_rows
 from app.backend.form import (
     SECTIONS,
     Estimate,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:  # pandas can wait
     from vae.projection import Projection as Projection
 
 __all__ = [
+    "ERRATUM_DATA",
     "SECTIONS",
     "Codes",
     "Config",
@@ -77,6 +80,7 @@ __all__ = [
     "end_code",
     "entries",
     "entry",
+    "erratum_rows",
     "estimate",
     "figures",
     "fit_umap",
