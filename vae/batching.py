@@ -74,15 +74,16 @@ def in_order(tokens: Tokens, batch_size: int) -> list[np.ndarray]:
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 
-def shuffled(tokens: Tokens, batch_size: int, seed: Sequence[int]) -> list[np.ndarray]:
-    """The batches of one epoch, each a set of rows of similar length, in random order; every row once."""
+def shuffled(tokens: Tokens, batch_size: int, seed: Sequence[int], *, by_length: bool = True) -> list[np.ndarray]:
+    """The batches of one epoch in random order, every row once; `by_length`, each of rows of similar length."""
     rng = np.random.default_rng(list(seed))
     order = rng.permutation(len(tokens))
     pool = batch_size * POOL_BATCHES
     batches = []
     for start in range(0, len(order), pool):
         rows = order[start : start + pool]
-        rows = rows[np.argsort(tokens.lengths[rows], kind="stable")]
+        if by_length:
+            rows = rows[np.argsort(tokens.lengths[rows], kind="stable")]
         batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
 

@@ -139,6 +139,8 @@ class Train:
     """Seed of initial weights, data order, noise and dropout."""
     batch_size: Annotated[int, Within(1, 65536)] = 64
     """Sentences a step, over all processes."""
+    batches: Literal["by_length", "random"] = "by_length"
+    """Whether a batch holds sentences of about the same length, which wastes less on padding, or any sentences."""
     weight_decay: Annotated[float, Within(0, 10)] = 0.01
     """AdamW's decoupled weight decay."""
     adam_epsilon: Annotated[float, Within(1e-12, 1)] = 1e-8

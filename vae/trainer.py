@@ -207,10 +207,12 @@ def _freeze(module: Any, stage: Stage) -> list[torch.nn.Parameter]:
 
 def _batches(stage: Stage, tokens: Tokens, config: Config, done: int) -> Iterator[tuple[int, np.ndarray]]:
     """(steps done before it, rows) of every step of the stage that is left."""
+    settings = config.train
     epoch = (done - stage.first) // stage.steps_per_epoch
     step = stage.first + epoch * stage.steps_per_epoch
     while step < stage.last:
-        for rows in batching.shuffled(tokens, config.train.batch_size, (config.train.seed, stage.phase, epoch)):
+        seed = (settings.seed, stage.phase, epoch)
+        for rows in batching.shuffled(tokens, settings.batch_size, seed, by_length=settings.batches == "by_length"):
             if done <= step < stage.last:
                 yield step, rows
             step += 1
