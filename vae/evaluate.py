@@ -129,29 +129,18 @@ def evaluate(
     rebuilt = decode_all(space, seen.posterior.mean, batch_size, meter)
     from_prior = decode_all(space, space.sample_prior(PRIOR_SAMPLES, seed), batch_size)
 
-    table = pd.DataFrame(
-        {
-            "text": read,
-            "decoded": rebuilt,
-            "tokens": tokens.lengths,
-            "words": [metrics.word_count(text) for text in read],
-            "rec_nats": seen.rec,
-            "kl_nats": seen.posterior.kl_per_dim().double().sum(1),
-            "delta_nll_nats": seen.rec_other - seen.rec,
-        }
-        | {f"delta_{name}_nats": rec - seen.rec for name, rec in under.items()}
-    )
-    words = torch.tensor(table["words"].to_numpy())
+    words = torch.tensor([metrics.word_count(text) for text in read])
     bounds = _bounds(model, seen, words, samples=samples, seed=seed, batch_size=batch_size, meter=meter)
-    table["nll_nats"] = bounds.nll
-    table["neg_elbo_nats"] = table["rec_nats"] + table["kl_nats"]
+    kl = seen.posterior.kl_per_dim().double().sum(1)
+    nats = {"rec_nats": seen.rec, "kl_nats": kl, "neg_elbo_nats": seen.rec + kl, "nll_nats": bounds.nll}
+    nats |= {"delta_nll_nats": seen.rec_other - seen.rec}
+    nats |= {f"delta_{name}_nats": rec - seen.rec for name, rec in under.items()}
+    known = {"text": read, "decoded": rebuilt, "tokens": tokens.lengths, "words": words.numpy()}
     values = figures(seen, int(words.sum()))
     everybody = {name: values[name] for name in ("sentences", "mi_nats", "mi_upper_nats", "mi_ceiling_nats")}
-    deltas: dict[str, Any] = {f"delta_{name}_nats": _mean(rec - seen.rec) for name, rec in under.items()}
+    values |= {name: _mean(gap) for name, gap in nats.items() if name.startswith("delta_")}
     units = metrics.active_units(seen.posterior.mean)
     hits = sum(a == b for a, b in zip(rebuilt, read, strict=True))
-    per_sentence = [name for name in table if str(name).endswith("_nats")]
-    intervals = {str(name): metrics.mean_interval(torch.tensor(table[name].to_numpy())) for name in per_sentence}
     return Report(
         tokens=int(tokens.lengths.sum()),
         words=int(words.sum()),
@@ -167,14 +156,14 @@ def evaluate(
         nll_by_samples=bounds.by_samples,
         mi_by_sentences=[*_information_by_sentences(seen, seed), everybody],
         delta_by_position=_by_position(seen),
-        intervals=intervals
+        intervals={name: metrics.mean_interval(values) for name, values in nats.items()}
         | {
             "ppl_word": metrics.perplexity_interval(bounds.nll, words),
             "ppl_token": metrics.perplexity_interval(bounds.nll, torch.tensor(tokens.lengths)),
             "exact_reconstructions": metrics.share_interval(hits, n),
         },
-        per_sentence=table,
-        **values | bounds.by_samples[-1] | deltas,
+        per_sentence=pd.DataFrame(known | {name: gap.numpy() for name, gap in nats.items()}),
+        **values | bounds.by_samples[-1],
     )
 
 

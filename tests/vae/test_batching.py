@@ -106,6 +106,9 @@ def test_batches_hold_sentences_of_similar_length_in_no_order_of_length() -> Non
     padded = sum(width * len(batch) for width, batch in zip(widths, batches, strict=True))
     assert padded < 1.06 * tokens.lengths.sum()
     assert abs(np.corrcoef(widths, np.arange(len(widths)))[0, 1]) < 0.4
+    mixed = shuffled(tokens, 16, (0, 0, 0), by_length=False)
+    assert sum(tokens.lengths[batch].max() * len(batch) for batch in mixed) > 1.5 * tokens.lengths.sum()
+    assert sorted(np.concatenate(mixed).tolist()) == list(range(len(tokens)))
 
 
 # ---------------------------------------------------------------------------------------------------------------- noise

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -181,6 +182,130 @@ def test_one_sentence_has_no_other() -> None:
         metrics.other_sentences(1)
 
 
+class TestOthersOfTheSameLength:
+    @given(st.lists(st.integers(1, 6), min_size=2, max_size=60), st.integers(0, 2**31))
+    def test_each_is_the_other_of_exactly_one_and_of_its_length_where_there_is_one(
+        self, lengths: list[int], seed: int
+    ) -> None:
+        known = np.array(lengths)
+        other = metrics.other_sentences(len(lengths), generator(seed), known).numpy()
+        assert sorted(other.tolist()) == list(range(len(lengths)))
+        assert bool((other != np.arange(len(lengths))).all())
+        lonely = int((np.bincount(known) == 1).sum())
+        unlike = int((known[other] != known).sum())
+        assert unlike <= 2 * lonely  # a length that occurs once lends itself to one neighbour, and borrows one
+        if not lonely:
+            assert unlike == 0
+
+    def test_the_cycles_are_random(self) -> None:
+        lengths = np.repeat([4, 9], 50)
+        found = {tuple(metrics.other_sentences(100, generator(seed), lengths).tolist()) for seed in range(5)}
+        assert len(found) == 5
+
+
+class TestMarginalKL:
+    """A mixture whose density is known on a grid."""
+
+    def test_it_bounds_the_marginal_kl_from_below(self) -> None:
+        mean = torch.tensor([[-2.0], [0.5], [2.5]], dtype=torch.float64)
+        logvar = torch.tensor([[-2.0], [-1.0], [-3.0]], dtype=torch.float64)
+        grid = torch.linspace(-12, 12, 200_001, dtype=torch.float64)[:, None]
+        q = torch.stack([Normal(m, torch.exp(0.5 * v)).log_prob(grid)[:, 0] for m, v in zip(mean, logvar, strict=True)])
+        log_q = torch.logsumexp(q, 0) - math.log(3)
+        integrand = torch.exp(log_q) * (log_q - Normal(0.0, 1.0).log_prob(grid)[:, 0])
+        truth = float(torch.trapezoid(integrand, grid[:, 0]))
+        least = float(metrics.marginal_kl_least(mean, logvar).sum())
+        assert 0.3 < least < truth
+        kl = DiagonalGaussian(mean, logvar).kl_per_dim().sum(1).mean()
+        assert truth < float(kl)  # the rest is MI
+
+    def test_it_is_exact_where_the_aggregate_is_one_gaussian(self) -> None:
+        mean, logvar = torch.full((50, 2), 0.7), torch.full((50, 2), -1.2)
+        expected = DiagonalGaussian(mean[:1], logvar[:1]).kl_per_dim()[0].double()
+        torch.testing.assert_close(metrics.marginal_kl_least(mean, logvar), expected)
+
+    def test_codes_spread_like_the_prior_show_none(self) -> None:
+        spread = torch.randn(200_000, 3, generator=generator())
+        mean, logvar = 0.8 * spread, torch.full((200_000, 3), math.log(1 - 0.64))
+        assert float(metrics.marginal_kl_least(mean, logvar).sum()) < 1e-3
+
+    @given(st.integers(1, 30), st.integers(1, 4), st.floats(0.01, 10), st.integers(0, 2**31))
+    def test_it_lies_between_zero_and_kl(self, n: int, size: int, scale: float, seed: int) -> None:
+        g = generator(seed)
+        q = DiagonalGaussian(scale * torch.randn(n, size, generator=g), scale * torch.randn(n, size, generator=g))
+        least = metrics.marginal_kl_least(q.mean, q.logvar)
+        assert bool((least >= -1e-9).all())
+        assert bool((least <= q.kl_per_dim().double().mean(0) * (1 + 1e-5) + 1e-5).all())
+
+
+class TestIntervals:
+    """95 % of them hold the truth."""
+
+    def test_of_a_mean(self) -> None:
+        draws = torch.distributions.Exponential(0.5).expand((2000, 300))
+        torch.manual_seed(0)
+        held = [low < 2 < high for low, high in map(metrics.mean_interval, draws.sample())]
+        assert sum(held) / 2000 == pytest.approx(0.945, abs=0.015)
+
+    def test_of_a_perplexity(self) -> None:
+        """NLL = 0.7 a word plus noise that grows with the sentence: the truth is e^0.7."""
+        g, held = generator(), []
+        for _ in range(1500):
+            words = torch.randint(2, 30, (300,), generator=g)
+            nll = words * (0.7 + 0.3 * torch.randn(300, generator=g))
+            low, high = metrics.perplexity_interval(nll, words)
+            held.append(low < math.exp(0.7) < high)
+        assert sum(held) / 1500 == pytest.approx(0.945, abs=0.02)
+
+    def test_of_a_share(self) -> None:
+        rng = np.random.default_rng(0)
+        for share, least in ((0.5, 0.93), (0.03, 0.92), (0.0, 1.0), (1.0, 1.0)):
+            intervals = [metrics.share_interval(int(hits), 200) for hits in rng.binomial(200, share, 1000)]
+            assert sum(low - 1e-12 <= share <= high + 1e-12 for low, high in intervals) / 1000 >= least
+            assert all(0 <= low < high <= 1 for low, high in intervals)
+
+    def test_a_perplexity_beyond_all_numbers(self) -> None:
+        low, high = metrics.perplexity_interval(torch.tensor([1e5, 2e5]), torch.tensor([1, 1]))
+        assert high == math.inf
+        assert low >= 0
+
+
+class TestBleu:
+    def test_the_same_sentences_score_100_and_others_0(self) -> None:
+        texts = ["a man is riding a bus .", "two dogs sleep by the fire ."]
+        assert metrics.bleu(texts, texts) == pytest.approx(100)
+        assert metrics.bleu(["x y z", "u v w"], texts) == 0
+        assert metrics.bleu(["", ""], texts) == 0
+
+    def test_it_is_of_the_corpus_and_by_its_formula(self) -> None:
+        """Two words of 9 wrong, counted by hand: 7/9 words, 5/8 pairs, 3/7 triples, 2/6 fours; no brevity penalty."""
+        decoded, texts = ["a b x d e f g h y"], ["a b c d e f g h i"]
+        expected = 100 * math.exp(sum(math.log(p) for p in (7 / 9, 5 / 8, 3 / 7, 2 / 6)) / 4)
+        assert metrics.bleu(decoded, texts) == pytest.approx(expected)
+
+
+class TestLinearVAE:
+    """x = W z + noise (probabilistic PCA) with its exact posterior known, in closed form."""
+
+    loading = torch.tensor([[1.2, 0.0], [0.0, 0.8], [0.0, 0.0]], dtype=torch.float64)
+    s = 0.5
+
+    def test_mi_brackets_the_truth_and_the_bounds_order_themselves(self) -> None:
+        n, g = 4000, generator()
+        gains = self.loading.square().sum(0) / self.s**2  # W'W is diagonal
+        truth = float(0.5 * torch.log(1 + gains).sum())  # I(x; z) under the true posterior
+        z = torch.randn(n, 2, generator=g, dtype=torch.float64)
+        x = z @ self.loading.T + self.s * torch.randn(n, 3, generator=g, dtype=torch.float64)
+        q = DiagonalGaussian(x @ self.loading / self.s**2 / (1 + gains), -torch.log(1 + gains).expand(n, 2))
+        sample = q.rsample(g)
+        found = metrics.mutual_information(q.mean, q.logvar, sample)
+        assert found.lower_nats == pytest.approx(truth, abs=0.05)
+        assert found.lower_nats - 0.02 < truth < found.upper_nats + 0.02
+        kl = float(q.kl_per_dim().sum(1).mean())
+        assert kl == pytest.approx(truth, abs=0.05)  # the aggregate posterior is the prior: no marginal KL
+        assert float(metrics.marginal_kl_least(q.mean, q.logvar).sum()) < 0.01
+
+
 class TestImportanceWeightedNLL:
     """A linear VAE, p(x|z) = N(W z, s^2 I): its marginal is N(0, W W' + s^2 I) and its posterior is Gaussian."""
 
@@ -195,7 +320,9 @@ class TestImportanceWeightedNLL:
             px.append(Independent(Normal(z @ self.loading.T, self.s), 1).log_prob(x))
             pz.append(log_prior(z))
             qz.append(q.log_prob(z))
-        return metrics.importance_weighted_nll(*(torch.stack(terms, dim=1) for terms in (px, pz, qz)))
+        return metrics.importance_weighted_nll(
+            torch.stack([a + b - c for a, b, c in zip(px, pz, qz, strict=True)], dim=1)
+        )
 
     def sentences(self) -> tuple[torch.Tensor, float]:
         covariance = self.loading @ self.loading.T + self.s**2 * torch.eye(3, dtype=torch.float64)

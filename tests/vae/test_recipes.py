@@ -31,7 +31,36 @@ def test_the_recipes_of_the_product_are_all_there() -> None:
         "annealed-vae",
         "cyclic-vae",
         "free-bits-only",
+        "language-model",
+        "as-released",
     ]
+
+
+def test_the_replay_differs_from_its_recipe_in_memory_batches_and_learning_rate_alone() -> None:
+    replay, clean = get("as-released"), get("park-lee-denoise-klt")
+    replaced = dataclasses.replace(
+        replay,
+        recipe=clean.recipe,
+        model=dataclasses.replace(replay.model, backbone="t5"),
+        phase1=dataclasses.replace(replay.phase1, learning_rate=clean.phase1.learning_rate),
+        phase2=dataclasses.replace(replay.phase2, learning_rate=clean.phase2.learning_rate),
+        train=dataclasses.replace(replay.train, batches="by_length"),
+    )
+    assert replaced == clean
+    assert replay.model.backbone == "t5-as-released"
+    assert replay.phase1.learning_rate == replay.phase2.learning_rate == 1e-4
+    assert [name for name in RECIPES if get(name).model.backbone != "t5"] == ["as-released"]
+
+
+def test_the_yardstick_trains_the_decoder_of_two_phase_alike() -> None:
+    yardstick, ours = get("language-model"), get("two-phase")
+    assert yardstick.model.latent == "zero"
+    assert (yardstick.data, yardstick.train) == (ours.data, ours.train)
+    for name in ("epochs", "learning_rate", "learning_rate_schedule", "learning_rate_warmup", "token_deletion"):
+        assert getattr(yardstick.phase2, name) == getattr(ours.phase2, name)
+    assert {"decoder", "embeddings", "head"} == set(PARTS) - set(yardstick.phase2.frozen)
+    with pytest.raises(ValueError, match=r"phase2 trains posterior and projection: list posterior"):
+        dataclasses.replace(yardstick, phase2=ours.phase2)
 
 
 def test_an_unknown_recipe_is_refused_with_the_likely_one() -> None:
