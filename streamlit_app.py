@@ -36,6 +36,12 @@ page = st.navigation(
             help="Watch runs train, compare their curves, stop, resume, rename or delete them.",
         ),
         st.Page(
+            "app/pages/evaluate.py",
+            title="Evaluate",
+            icon=":material/straighten:",
+            help="What a latent space is worth: a verdict in words, and the figures for it, runs side by side.",
+        ),
+        st.Page(
             "app/pages/map.py",
             title="Map",
             icon=":material/scatter_plot:",

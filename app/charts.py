@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from app import palette
-from app.glossary import PHASES, Metric
+from app.glossary import METRICS, PHASES, Metric
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -205,6 +205,226 @@ def map_to_keep(frame: pd.DataFrame, title: str, axes: tuple[str, str]) -> Plotl
     return figure
 
 
+def rate_distortion(
+    ends: pd.DataFrame, paths: pd.DataFrame, colours: Mapping[str, str], yardsticks: Mapping[str, float]
+) -> PlotlyFigure:
+    """KL (the rate) against rec (the distortion): one large point a run, its way there thin behind it.
+
+    `ends` and `paths` have the columns run, kl_nats and rec_nats, `paths` also step and phase. On a thin line -ELBO =
+    rec + KL is the same; `yardsticks` are costs of a sentence, by name, whose lines are marked. One nat is as long on
+    either axis, so these lines run at 45 degrees. What is drawn beyond the view is there for who zooms out.
+    """
+    import plotly.graph_objects as go
+
+    low, high = min(ends["rec_nats"]), max([*ends["rec_nats"], *yardsticks.values()])
+    wide = max(ends["kl_nats"])
+    slack = 0.12 * max(high - low, wide, METRICS["kl_nats"].reach)
+    view = {"x": (-0.3 * slack, wide + 2 * slack), "y": (max(low - slack, -0.3 * slack), high + slack)}
+    figure = go.Figure()
+    lines = _round_values(view["y"][0] + view["x"][0], view["y"][1] + view["x"][1])
+    step = lines[1] - lines[0]
+    for nats in (*lines, *(lines[-1] + step * more for more in range(1, 30))):
+        figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line={"color": palette.QUIET, "width": 0.6}, **_MUTE)
+    for nats in lines:
+        x = min(view["x"][1], nats - view["y"][0]) - 0.35 * slack
+        if x > 0:
+            figure.add_annotation(x=x, y=nats - x, text=f"−ELBO {nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
+    for name, nats in yardsticks.items():
+        line = {"color": colours[name], "width": 2, "dash": "dash"}
+        figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line=line, **_MUTE)
+    for run, colour in colours.items():
+        way, end = paths[paths["run"] == run], ends[ends["run"] == run]
+        words = [f"step {step:,}, phase {phase} {PHASES.get(phase, '')}" for step, phase in _numbers(way)]
+        figure.add_scatter(
+            x=way["kl_nats"],
+            y=way["rec_nats"],
+            customdata=list(zip([run] * len(way), words, way["kl_nats"] + way["rec_nats"], strict=True)),
+            mode="lines+markers",
+            line={"color": colour, "width": 1.2},
+            marker={"size": 4},
+            opacity=0.55,
+            showlegend=False,
+            hovertemplate=_PLACE,
+        )
+        figure.add_scatter(
+            x=end["kl_nats"],
+            y=end["rec_nats"],
+            customdata=[(run, "measured", *(end["kl_nats"] + end["rec_nats"]))],
+            mode="markers",
+            marker={"color": colour, "size": 16, "line": {"color": "white", "width": 1.5}},
+            name=run,
+            hovertemplate=_PLACE,
+        )
+    _still(figure, METRICS["kl_nats"].axis, METRICS["rec_nats"].axis, height=480)
+    figure.update_xaxes(range=view["x"], constrain="range", constraintoward="left", fixedrange=False, zeroline=False)
+    figure.update_yaxes(range=view["y"], scaleanchor="x", constraintoward="bottom", fixedrange=False, zeroline=False)
+    return figure
+
+
+def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
+    """KL = MI + marginal KL, of each run: what is known to be information, what to be mismatch, and the rest between.
+
+    `frame` has the columns run, kl_nats, mi_nats and marginal_kl_least_nats. Both parts are known from below, so what
+    they leave is unknown; where noise makes them more than the KL, they are cut to it.
+    """
+    import plotly.graph_objects as go
+
+    kl = frame["kl_nats"].clip(lower=0)
+    information = frame["mi_nats"].clip(lower=0).clip(upper=kl)
+    mismatch = frame["marginal_kl_least_nats"].clip(lower=0).clip(upper=kl - information)
+    hatched = {"shape": "/", "fgcolor": palette.QUIET, "bgcolor": "rgba(0,0,0,0)", "size": 7}
+    looks = {
+        "information (MI, at least)": (information, {"color": palette.PALETTE[0]}),
+        "not known which": (kl - information - mismatch, {"color": palette.QUIET, "pattern": hatched}),
+        "mismatch with the prior (at least)": (mismatch, {"color": palette.PALETTE[3]}),
+    }
+    figure = go.Figure()
+    for name, (nats, marker) in looks.items():
+        figure.add_bar(
+            y=frame["run"],
+            x=nats,
+            name=name,
+            orientation="h",
+            marker=marker,
+            width=0.55,
+            hovertemplate="%{y}, " + name + ": %{x:,.3~r} nats<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    _still(figure, METRICS["kl_nats"].axis, "", height=130 + 44 * len(frame))
+    figure.update_xaxes(range=[0, 1.05 * max(kl.max(), METRICS["kl_nats"].reach)])
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
+    """MI by the number of sentences it is estimated on: lower bound, upper bound (dashed), and the ceiling ln N.
+
+    `frame` has the columns run, sentences, mi_nats, mi_upper_nats and mi_ceiling_nats.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    ceiling = frame.drop_duplicates("sentences").sort_values("sentences")
+    dotted = {"color": palette.QUIET, "dash": "dot", "width": 2}
+    hover = "%{x:,} sentences: %{y:,.3~r} nats"
+    figure.add_scatter(
+        x=ceiling["sentences"],
+        y=ceiling["mi_ceiling_nats"],
+        mode="lines",
+        line=dotted,
+        name="ceiling ln N",
+        hovertemplate=f"{hover}<extra>ceiling ln N</extra>",
+    )
+    for run, colour in colours.items():
+        own = frame[frame["run"] == run].sort_values("sentences")
+        looks = {
+            "mi_nats": ("at least", {"color": colour, "width": 2.5}, "lines+markers", True),
+            "mi_upper_nats": ("at most", {"color": colour, "width": 1.5, "dash": "dash"}, "lines", False),
+        }
+        for column, (bound, line, mode, legend) in looks.items():
+            figure.add_scatter(
+                x=own["sentences"],
+                y=own[column].clip(lower=0),
+                mode=mode,
+                line=line,
+                name=run,
+                legendgroup=run,
+                showlegend=legend,
+                hovertemplate=f"{hover}<extra>{run}, {bound}</extra>",
+            )
+    top = max(frame["mi_ceiling_nats"].max(), frame[frame["sentences"] == frame["sentences"].max()]["mi_nats"].max())
+    _still(figure, "N, sentences", METRICS["mi_nats"].axis, height=360)
+    figure.update_xaxes(type="log", dtick=math.log10(2) * 2, tickformat=",d")
+    figure.update_yaxes(range=[-0.02 * top, 1.9 * top])
+    return figure
+
+
+def dimensions(
+    values: Sequence[float], order: Sequence[int], colour: str, axis: str, *, line: float | None = None
+) -> PlotlyFigure:
+    """A figure of each dimension of z, as bars in the order given; with a `line` to be over, on a logarithmic scale."""
+    import plotly.graph_objects as go
+
+    floor = 1e-5
+    shown = [values[dimension] if line is None else max(values[dimension], floor) for dimension in order]
+    ranks = list(range(1, len(order) + 1))
+    figure = go.Figure(
+        go.Bar(
+            x=ranks,
+            y=shown,
+            customdata=[(dimension, values[dimension]) for dimension in order],
+            marker={"color": colour},
+            hovertemplate="z%{customdata[0]}: %{customdata[1]:,.3~r}<extra></extra>",
+        )
+    )
+    _still(figure, "dimension of z, by KL", axis, height=300)
+    if line is not None:
+        figure.add_hline(y=line, line={"color": palette.QUIET, "dash": "dot", "width": 2})
+        figure.add_annotation(x=ranks[-1], y=math.log10(line), text=f"in use above {line:g}", **_OVER_LINE)
+        figure.update_yaxes(type="log", dtick=1, range=[math.log10(floor), math.log10(max(3 * line, 2, *shown))])
+    return figure
+
+
+def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
+    """What a token costs more under another sentence's z, by its place in the sentence.
+
+    `frame` has the columns run, position, sentences, own_nats and delta_nll_nats.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for run, colour in colours.items():
+        own = frame[frame["run"] == run]
+        figure.add_scatter(
+            x=own["position"] + 1,
+            y=own["delta_nll_nats"],
+            customdata=own[["own_nats", "sentences"]],
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            name=run,
+            hovertemplate="token %{x}: %{y:,.3~r} nats more with another z,<br>%{customdata[0]:,.3~r} nats with its own"
+            " (%{customdata[1]:,} sentences)<extra>%{fullData.name}</extra>",
+        )
+    _still(figure, "token of the sentence", f"{METRICS['delta_nll_nats'].symbol} (nats a token)", height=360)
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def gaps(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
+    """A difference for each run, as a dot with its interval; zero is marked.
+
+    `frame` has the columns run, nats, low and high.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Scatter(
+            x=frame["nats"],
+            y=frame["run"],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": frame["high"] - frame["nats"],
+                "arrayminus": frame["nats"] - frame["low"],
+                "color": palette.QUIET,
+                "thickness": 2.5,
+                "width": 7,
+            },
+            customdata=frame[["low", "high"]],
+            mode="markers",
+            marker={"color": [colours[run] for run in frame["run"]], "size": 14},
+            hovertemplate="%{y}: %{x:+,.3~r} nats (95 %: %{customdata[0]:+,.3~r} to %{customdata[1]:+,.3~r})"
+            "<extra></extra>",
+        )
+    )
+    reach = 1.15 * max(frame["low"].abs().max(), frame["high"].abs().max(), METRICS["nll_nats"].reach, 0.5)
+    _still(figure, "less with z  ←  NLL_K (nats)  →  more with z", "", height=120 + 40 * len(frame))
+    figure.update_xaxes(range=[-reach, reach], zeroline=False)
+    figure.add_vline(x=0, line={"color": palette.QUIET, "width": 2})
+    figure.update_yaxes(autorange="reversed", range=[-0.6, len(frame) - 0.4])
+    return figure
+
+
 _ZOOM = {
     "name": "zoom",
     "bind": "scales",
@@ -299,3 +519,38 @@ def _marks(boundaries: Phases, chosen: int | None, reach: float, last: int) -> p
     if chosen is not None:
         rows.append({"step": chosen, "kind": "chosen"})
     return pd.DataFrame(rows, columns=["step", "value", "run", "kind", "label"])
+
+
+_MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
+_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 9, "xshift": 3}
+_OVER_LINE: Mapping[str, Any] = {"showarrow": False, "xanchor": "right", "yanchor": "bottom"}
+_PLACE = (
+    "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats"
+    "<extra>%{customdata[0]}</extra>"
+)
+
+
+def _still(figure: PlotlyFigure, x: str, y: str, *, height: int) -> None:
+    """The look of a figure that stands still: words large enough for the last row, the legend over it, no zoom."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 4, "r": 8, "t": 44, "b": 8},
+        font={"size": 14},
+        dragmode=False,
+        hovermode="closest",
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
+    )
+    figure.update_xaxes(title={"text": x, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
+    figure.update_yaxes(title={"text": y, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
+
+
+def _round_values(low: float, high: float, most: int = 8) -> list[float]:
+    """Round numbers from low to high, evenly spaced: at least two, at most about `most`."""
+    steps = (size * 10.0**power for power in range(-3, 7) for size in (1, 2, 5))
+    step = next(step for step in steps if (high - low) / step <= most)
+    first = math.ceil(low / step)
+    return [step * number for number in range(first, max(math.floor(high / step), first + 1) + 1)]
+
+
+def _numbers(way: pd.DataFrame) -> list[tuple[int, int]]:
+    return [(int(step), int(phase)) for step, phase in zip(way["step"], way["phase"], strict=True)]

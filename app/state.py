@@ -75,6 +75,14 @@ WALK_STRIP = "walk_strip"
 WALK_MAP = "walk_map"
 WALK_PLANE = "walk_plane"
 
+EVALUATE_RUNS = "evaluate_runs"
+"""Evaluate page: the runs side by side."""
+EVALUATE_INTERVALS = "evaluate_intervals"
+EVALUATE_CLOSELY = "evaluate_closely"
+"""Evaluate page: the run whose dimensions and sentences are shown."""
+EVALUATE_MISSED = "evaluate_missed"
+"""Evaluate page: whether only the sentences are listed that were not rebuilt word for word."""
+
 ERRATUM_DATA = "paper"
 """Evaluate page: the data set whose rows of Park & Lee 2021 are shown."""
 
@@ -88,6 +96,11 @@ MESSAGE = "message"
 def knob(section: str, name: str) -> str:
     """The key of the widget of one field of the configuration."""
     return f"train_{section}_{name}"
+
+
+def samples(run: str) -> str:
+    """The key of the choice of K with which a run is to be measured."""
+    return f"evaluate_samples_{run}"
 
 
 def end(side: int, name: str) -> str:

@@ -10,6 +10,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
 `walks`    Paths between codes.
+`evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
 `erratum`  A paper's tables as reported and corrected.
 """
@@ -20,6 +21,24 @@ from typing import TYPE_CHECKING
 
 from app.backend.errands import Errand
 from app.backend.erratum import ERRATUM_DATA, erratum_rows
+from app.backend.evaluations import (
+    REPORT_TABLE,
+    SAMPLES,
+    Evaluation,
+    Gap,
+    evaluate_command,
+    evaluation,
+    gap,
+    measure,
+    measured,
+    measuring,
+    outdated,
+    report_rows,
+    report_sentences,
+    report_symbol,
+    stop_measuring,
+    trajectory,
+)
 from app.backend.form import (
     SECTIONS,
     Estimate,
@@ -45,12 +64,15 @@ from app.backend.maps import Codes, codes, encode_sentences, fit_umap, fitting, 
 from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
 from app.backend.walks import End, Walk, end_code, walk, walk_command, walk_python, word_changes
 from vae.config import Config, Data, Knob
+from vae.tables import comma_separated, latex
 
 if TYPE_CHECKING:  # pandas can wait
     from vae.projection import Projection as Projection
 
 __all__ = [
     "ERRATUM_DATA",
+    "REPORT_TABLE",
+    "SAMPLES",
     "SECTIONS",
     "Codes",
     "Config",
@@ -60,6 +82,8 @@ __all__ = [
     "Entry",
     "Errand",
     "Estimate",
+    "Evaluation",
+    "Gap",
     "Knob",
     "Model",
     "Preview",
@@ -70,6 +94,7 @@ __all__ = [
     "check_source",
     "codes",
     "colours",
+    "comma_separated",
     "command",
     "config",
     "decode",
@@ -82,30 +107,43 @@ __all__ = [
     "entry",
     "erratum_rows",
     "estimate",
+    "evaluate_command",
+    "evaluation",
     "figures",
     "fit_umap",
     "fitting",
     "fresh_name",
+    "gap",
     "has_codes",
     "kl_per_dimension",
     "knobs",
     "latent_size",
+    "latex",
     "launch",
     "log_tail",
+    "measure",
+    "measured",
+    "measuring",
     "metrics",
     "model",
+    "outdated",
     "preview",
     "prior",
     "project",
     "recipe",
     "recipe_names",
     "rename",
+    "report_rows",
+    "report_sentences",
+    "report_symbol",
     "resume",
     "samples",
     "save_upload",
     "showcase",
     "stop",
+    "stop_measuring",
     "table",
+    "trajectory",
     "verdict",
     "walk",
     "walk_command",

@@ -32,7 +32,8 @@ def heed(known: Mapping[str, Sequence[str] | Between]) -> None:
     unknown = [
         f"{key}={text if len(text) <= 40 else text[:37] + '...'}"
         for key, allowed in known.items()
-        if (text := st.query_params.get(key)) is not None and text not in allowed
+        for text in st.query_params.get_all(key)
+        if text not in allowed
     ]
     if unknown:
         st.warning(

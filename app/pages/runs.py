@@ -66,6 +66,7 @@ def actions(entry: backend.Entry) -> None:
             )
         if entry.has_model:
             query = {state.RUN: name}
+            st.page_link("app/pages/evaluate.py", label="Evaluate", icon=":material/straighten:", query_params=query)
             st.page_link("app/pages/map.py", label="Open its map", icon=":material/scatter_plot:", query_params=query)
             st.page_link(
                 "app/pages/interpolate.py", label="Interpolate", icon=":material/linear_scale:", query_params=query

@@ -1,0 +1,161 @@
+"""What evaluations found: the reports that runs keep, new ones in a process of their own, runs against a yardstick.
+
+A report is about the last weights of a run: where it has been trained on since, it counts as not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app.backend import errands, shell
+from app.backend.errands import Errand
+from app.backend.history import metrics
+from app.backend.listing import Entry
+from app.backend.models import mark
+from vae import doctor, runs, tables
+from vae import report as reports
+from vae.report import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORT_TABLE = reports.TABLE
+"""The figures of a table for a paper, in order."""
+
+SAMPLES = 100
+"""K of an evaluation, unless asked for another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A run with the report that it keeps of its test sentences."""
+
+    name: str
+    step: int
+    """The step of the weights that were measured."""
+    report: Report
+    verdict: doctor.Verdict
+    yardstick: bool
+    """Whether its z is fixed to zero: a language model with the same decoder, which the others are held against."""
+
+
+def evaluation(name: str) -> Evaluation | None:
+    """What has been measured of a run as it is now; none where nothing has. A damaged report is a `ValueError`."""
+    run = runs.find(name)
+    found = _report(str(run.path), mark(run.reports_path / "test.json"), run.status.step)
+    if found is None:
+        return None
+    judged, zero = doctor.diagnose(found.to_dict()), run.config.model.latent == "zero"
+    return Evaluation(name=name, step=run.status.step, report=found, verdict=judged, yardstick=zero)
+
+
+def measured(entries: Iterable[Entry]) -> list[str]:
+    """Those of the runs that have been measured, bundled ones first."""
+    return [entry.name for entry in sorted(entries, key=lambda entry: not entry.bundled) if _sound(entry)]
+
+
+def outdated(name: str) -> bool:
+    """Whether a run was measured, but has been trained on since."""
+    return (runs.find(name).reports_path / "test.json").is_file() and evaluation(name) is None
+
+
+def measure(name: str, samples: int) -> None:
+    """Start measuring a run on its test sentences, unless that is on its way. Its words go to reports/evaluate.log."""
+    run = runs.find(name)
+    arguments = ["evaluate", str(run.path.resolve()), "--samples", str(samples)]
+    try:
+        errands.start(_key(name), arguments, run.reports_path / "evaluate.log")
+    except OSError as error:
+        raise ValueError(f"{name} could not be measured ({error.strerror}).") from error
+
+
+def measuring(name: str) -> Errand | None:
+    """How the measuring of a run is coming on, or why it failed; none if nobody has started it, or it is done."""
+    return errands.state(_key(name))
+
+
+def stop_measuring(name: str) -> None:
+    """End the measuring of a run."""
+    errands.stop(_key(name))
+
+
+def report_rows(found: Iterable[Evaluation]) -> list[dict[str, Any]]:
+    """A row a run, as `python -m vae evaluate` writes it: run, split, every figure of the report, verdict."""
+    return [
+        {"run": each.name, "split": "test", **each.report.to_dict(), "verdict": each.verdict.name} for each in found
+    ]
+
+
+def report_symbol(name: str, samples: int | None) -> str:
+    """The symbol of a figure; the K of NLL_K is said where it is one for all."""
+    return tables.symbol(name, samples)
+
+
+def evaluate_command(found: Sequence[Evaluation]) -> str:
+    """The line that measures the same runs from a terminal and prints them as CSV."""
+    words = [str(shell.shown(runs.find(each.name).path)) for each in found]
+    samples = {each.report.samples for each in found}
+    extra = ["--samples", str(max(samples))] if samples != {SAMPLES} else []
+    return shell.line(["python", "-m", "vae", "evaluate", *words, *extra, "--csv"])
+
+
+def report_sentences(name: str) -> pd.DataFrame:
+    """The sentences that a run was measured on, a row each, as `Report.per_sentence`. Shared: not to be changed."""
+    run = runs.find(name)
+    return _sentences(str(run.path), mark(run.reports_path / "test.parquet"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """What a sentence costs more in one run than in the yardstick, in nats of NLL_K, with its 95 % interval."""
+
+    run: str
+    yardstick: str
+    nats: float
+    low: float
+    high: float
+
+
+def gap(one: Evaluation, yardsticks: Iterable[Evaluation]) -> Gap | None:
+    """A run against the first yardstick that was measured on the same sentences, paired; none if there is none."""
+    own = report_sentences(one.name)
+    for other in yardsticks:
+        try:
+            nats, low, high = reports.difference(own, report_sentences(other.name), "nll_nats")
+        except ValueError:  # other sentences
+            continue
+        return Gap(run=one.name, yardstick=other.name, nats=nats, low=low, high=high)
+    return None
+
+
+def trajectory(name: str) -> pd.DataFrame:
+    """Where a run was at each check of its finetuning: step, phase, kl_nats, rec_nats."""
+    history = metrics(name)
+    columns = ["step", "phase", "kl_nats", "rec_nats"]
+    checks = history[(history["split"] == "valid") & (history["phase"] > 0)].reindex(columns=columns)
+    return checks.dropna().drop_duplicates("step", keep="last")
+
+
+def _key(name: str) -> tuple[str, str]:
+    return "evaluate", str(runs.find(name).path.resolve())
+
+
+def _sound(entry: Entry) -> bool:
+    try:
+        return not entry.problem and evaluation(entry.name) is not None
+    except ValueError:
+        return False
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _report(path: str, mark: tuple[int, int], step: int) -> Report | None:
+    return reports.load(runs.Run(path))
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _sentences(path: str, mark: tuple[int, int]) -> pd.DataFrame:
+    return reports.load_sentences(runs.Run(path))

@@ -1,0 +1,174 @@
+"""What a report says in figures, each under a sentence on how to read it. All can be saved as SVG: none moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app import backend, charts, state
+from app.components.run_card import dot
+from app.components.sentences import escape
+from app.glossary import METRICS
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+REACHED = 20
+"""Sentences that must reach a position for its mean to be drawn."""
+
+_TOOLS = ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]
+_ZOOM = ["zoom2d", "pan2d", "resetScale2d"]
+
+
+def figure(drawn: Figure, name: str, alt: str, *, zoom: bool = False) -> None:
+    """A figure that can be shown large and saved as SVG, with a light or dark ground as the page has it."""
+    st.plotly_chart(
+        drawn,
+        key=f"evaluate_figure_{name}",
+        config={
+            "displayModeBar": True,
+            "displaylogo": False,
+            "modeBarButtonsToRemove": _TOOLS if zoom else _TOOLS + _ZOOM,
+            "toImageButtonOptions": {"format": "svg", "filename": name},
+        },
+        alt=alt,
+    )
+
+
+def does_z_help(
+    found: Sequence[backend.Evaluation], yardsticks: Sequence[backend.Evaluation], colours: Mapping[str, str]
+) -> None:
+    """Each run against a language model with the same decoder, in words and as a figure."""
+    st.subheader(
+        "Does z help?",
+        anchor=False,
+        help="A run can have the lowest cost of a sentence and ignore z. So each is held against a yardstick: the same "
+        f"decoder, trained alike, with z fixed to zero. {METRICS['nll_nats'].definition}",
+    )
+    others = [each for each in found if not each.yardstick]
+    if not yardsticks:
+        st.markdown(
+            "There is no yardstick yet: a language model with the same decoder and z fixed to zero, trained and "
+            "measured on the same sentences. The recipe *language-model* makes one."
+        )
+        st.page_link(
+            "app/pages/train.py",
+            label="Train the yardstick",
+            icon=":material/model_training:",
+            query_params={state.TRAIN_RECIPE: "language-model"},
+        )
+        return
+    if not others:
+        st.markdown("Choose further runs above: each is held against the yardstick, sentence by sentence.")
+        return
+    pairs = {each.name: backend.gap(each, yardsticks) for each in others}
+    gaps = [gap for gap in pairs.values() if gap]
+    words, picture = st.columns([1, 1.2], gap="large", vertical_alignment="center")
+    with words:
+        for name, gap in pairs.items():
+            st.markdown(f"{dot(name, colours[name])}: {_gap(gap) if gap else _UNPAIRED}")
+        if gaps:
+            st.caption(
+                "The same sentences, compared one by one; the interval is of 95 %. With z the cost is an upper bound, "
+                "tighter for larger K, and without z it is exact: a run may be better than this, but not worse."
+            )
+    if gaps:
+        with picture:
+            drawn = charts.gaps(pd.DataFrame([vars(gap) for gap in gaps]), colours)
+            figure(drawn, "does-z-help", f"Difference to the yardstick of {', '.join(gap.run for gap in gaps)}")
+
+
+_UNPAIRED = "no yardstick has been measured on its sentences. Train *language-model* on the same text."
+
+
+def _gap(gap: backend.Gap) -> str:
+    metric, yardstick = METRICS["nll_nats"], escape(gap.yardstick)
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    size = f"**{metric.show(abs(gap.nats))} nats"
+    interval = f"({metric.show(low)} to {metric.show(high)})"
+    if gap.high < 0:
+        return f"z helps. A sentence costs {size} less** {interval} than under {yardstick}."
+    if gap.low > 0:
+        return f"z costs more than it gives. A sentence costs {size} more** {interval} than under {yardstick}."
+    return f"no difference to {yardstick} that these sentences can show."
+
+
+def rate_distortion(
+    found: Sequence[backend.Evaluation], yardsticks: Sequence[backend.Evaluation], colours: Mapping[str, str]
+) -> None:
+    """The plane of KL and rec."""
+    st.subheader("What the rate buys", anchor=False, help=METRICS["neg_elbo_nats"].definition)
+    ends = pd.DataFrame([{"run": each.name, **_figures(each, "kl_nats", "rec_nats")} for each in found])
+    ways = [backend.trajectory(each.name).assign(run=each.name) for each in found]
+    costs = {each.name: each.report.nll_nats for each in yardsticks if each.name in colours}
+    marked = " The dashed line is the cost of the language model: left of and below it, z pays for itself." * bool(
+        costs
+    )
+    st.markdown(
+        "KL is the rate, what a code costs; rec is the distortion, what rebuilding still costs. Down and left is "
+        "better. Along a thin line −ELBO is the same: a run trades one for the other. A run at KL 0 is a language "
+        f"model.{marked} Thin, the way each run took in training.",
+        width=820,
+    )
+    drawn = charts.rate_distortion(ends, pd.concat(ways, ignore_index=True), colours, costs)
+    figure(drawn, "rate-distortion", f"KL against rec of {', '.join(colours)}", zoom=True)
+
+
+def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str]) -> None:
+    """What the KL consists of, and how far its part of information can be known."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("What the KL is made of", anchor=False, help=METRICS["marginal_kl_nats"].definition)
+        st.markdown(
+            "KL = MI + mismatch with the prior. Both are known from below; the hatched part is what this many "
+            "sentences cannot assign to either."
+        )
+        names = ("kl_nats", "mi_nats", "marginal_kl_least_nats")
+        parts = pd.DataFrame([{"run": each.name, **_figures(each, *names)} for each in found])
+        figure(charts.kl_parts(parts), "kl-parts", f"Parts of the KL of {', '.join(colours)}")
+    with right:
+        st.subheader("How much information can be seen", anchor=False, help=METRICS["mi_nats"].definition)
+        st.markdown(
+            "N sentences show at most ln N nats. A solid line at the ceiling says “at least this much”; where it meets "
+            "the dashed one, the upper bound, MI is known."
+        )
+        growing = [pd.DataFrame(each.report.mi_by_sentences).assign(run=each.name) for each in found]
+        drawn = charts.information(pd.concat(growing, ignore_index=True), colours)
+        figure(drawn, "mi-by-sentences", f"MI by the number of sentences, of {', '.join(colours)}")
+
+
+def by_position(found: Sequence[backend.Evaluation], colours: Mapping[str, str]) -> None:
+    """Where in a sentence z matters."""
+    st.subheader("Where in the sentence z matters", anchor=False, help=METRICS["delta_nll_nats"].definition)
+    st.markdown(
+        "What each token costs more under another sentence’s z. A decoder that reads z only to begin with falls to "
+        f"zero. Drawn as far as {REACHED} sentences reach.",
+        width=820,
+    )
+    places = pd.concat(
+        [pd.DataFrame(each.report.delta_by_position).assign(run=each.name) for each in found], ignore_index=True
+    )
+    drawn = charts.by_position(places[places["sentences"] >= REACHED], colours)
+    figure(drawn, "delta-nll-by-position", f"Delta NLL by position, of {', '.join(colours)}")
+
+
+def dimensions(found: backend.Evaluation, colour: str) -> None:
+    """KL and variance of each dimension of z, both in the order of KL."""
+    report = found.report
+    order = sorted(range(report.latent_size), key=lambda dimension: -report.kl_per_dim_nats[dimension])
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**KL of each dimension**", help=METRICS["kl_nats"].definition)
+        drawn = charts.dimensions(report.kl_per_dim_nats, order, colour, METRICS["kl_nats"].axis)
+        figure(drawn, f"{found.name}-kl-by-dimension", f"KL of each dimension of {found.name}")
+    with right:
+        st.markdown(f"**Variance of its mean: {report.active_units} in use**", help=METRICS["active_units"].definition)
+        drawn = charts.dimensions(report.variance_per_dim, order, colour, "Var(μ)", line=0.01)
+        figure(drawn, f"{found.name}-variance-by-dimension", f"Variance of each dimension of {found.name}")
+
+
+def _figures(found: backend.Evaluation, *names: str) -> dict[str, float]:
+    return {name: getattr(found.report, name) for name in names}
