@@ -24,6 +24,10 @@ IGNORED_NATS = 0.5
 """delta_nll under which z is ignored: with another sentence's z a whole sentence is not even 1.7 times (e^0.5) less
 likely, over all of its tokens."""
 
+LEAK_NATS = 0.1
+"""What the neighbours in a batch may change in the cost of a sentence: rounding changes a thousandth of it, and bf16 a
+few hundredths; the code of another sentence changes whole nats."""
+
 EMPTY_KL_NATS = 1.0
 """KL under which z is empty: MI is at most KL, and 1 nat tells apart fewer than 3 (e^1) groups of sentences."""
 
@@ -37,7 +41,7 @@ delta_nll >= MI (its delta_nll is MI plus the divergence in the other direction)
 
 MISMATCH_NATS_PER_UNIT = 0.5
 """Mismatch with the prior over each active unit, as far as mean and variance of each dimension show it, above which
-the codes have left the prior: they are spread 1.8 times as wide as the prior or 3 times as narrow, or lie 1 standard
+the codes have left the prior: they are spread 1.8 times as wide as the prior or 2.5 times as narrow, or lie 1 standard
 deviation to its side, in every active dimension. In 32 dimensions prior samples then fall where almost no sentence was
 ever encoded."""
 
@@ -62,7 +66,7 @@ class Verdict:
     """What to try, the likeliest first."""
 
 
-def diagnose(figures: Mapping[str, Any]) -> Verdict:
+def diagnose(figures: Mapping[str, Any]) -> Verdict:  # noqa: PLR0911
     """The verdict on figures named as in metrics.jsonl: `delta_nll_nats`, `kl_nats`, `mi_nats`, `active_units`, ...
 
     A figure that is missing, None or not finite has not been measured; others than the known names are passed over.
@@ -73,6 +77,8 @@ def diagnose(figures: Mapping[str, Any]) -> Verdict:
     delta, kl, mi, units = known.delta, known.kl, known.mi, known.units
     if delta is None or kl is None:
         return _unknown(known, delta is None and "delta_nll", kl is None and "KL")
+    if known.leak is not None and known.leak > LEAK_NATS:
+        return _mixed_up(known)
     if delta < IGNORED_NATS:
         return _collapsed(known) if kl < EMPTY_KL_NATS else _disconnected(known, delta)
     beyond_length = delta if known.matched is None else min(delta, known.matched)
@@ -91,6 +97,19 @@ def diagnose(figures: Mapping[str, Any]) -> Verdict:
         headline="Healthy: the decoder reads z, and the codes stay near the prior.",
         evidence=known.say("delta", "mi", "spread" if known.mismatch is not None else "kl"),
         advice=("Walk between two prior samples, or between two sentences of the map: the way should read well.",),
+    )
+
+
+def _mixed_up(known: _Known) -> Verdict:
+    return Verdict(
+        name="disconnected",
+        headline="Disconnected: sentences are decoded from the z of their neighbours in the batch.",
+        evidence=known.say("leak", "delta", "kl"),
+        advice=(
+            "Look for a reshape without a transpose on the way from z to the decoder.",
+            "Do not trust KL, MI and AU here: they look at the encoder alone.",
+            "Even delta NLL is fooled where the sentences of a batch are alike, in length for one.",
+        ),
     )
 
 
@@ -193,6 +212,7 @@ class _Known:
     def __init__(self, figures: Mapping[str, Any]) -> None:
         self.delta, self.matched = _figure(figures, "delta_nll_nats"), _figure(figures, "delta_matched_nats")
         self.kl, self.mi, self.units = (_figure(figures, n) for n in ("kl_nats", "mi_nats", "active_units"))
+        self.leak = _figure(figures, "batch_leak_nats")
         self.ceiling, self.mismatch = (_figure(figures, n) for n in ("mi_ceiling_nats", "marginal_kl_least_nats"))
 
     def say(self, *names: str) -> tuple[str, ...]:
@@ -209,6 +229,8 @@ class _Known:
             if self.delta < -IGNORED_NATS:
                 reading = "so its own z only misleads the decoder"
             said["delta"] = f"With another sentence's z a sentence costs {_nats(abs(self.delta))} {more}, {reading}."
+        if self.leak is not None:
+            said["leak"] = f"Scored alone, a sentence costs {_nats(self.leak)} more or less than in a batch."
         if self.matched is not None:
             said["matched"] = (
                 f"With the z of another of the same length it is {_nats(self.matched)}: z tells little but the length."

@@ -35,6 +35,8 @@ SAMPLES = 100
 """K of the importance-weighted NLL, unless asked for another."""
 PRIOR_SAMPLES = 100
 """Draws from the prior that are decoded."""
+ALONE = 32
+"""Sentences that are scored once more, each in a batch of its own."""
 
 Watch = Callable[[int, int], None]
 """Is told how many sentences have been through the model, and how many will have been at the end."""
@@ -148,6 +150,7 @@ def evaluate(
         latent_size=space.latent_size,
         kl_charged_nats=_charged(seen.posterior, objective),
         mi_saturated=values["mi_nats"] > values["mi_ceiling_nats"] - metrics.SATURATION_NATS,
+        batch_leak_nats=_batch_leak(model, seen, seed),
         exact_reconstructions=hits / n,
         bleu=metrics.bleu(rebuilt, read),
         distinct_prior=len(set(from_prior)),
@@ -302,6 +305,18 @@ def _by_position(seen: Pass) -> list[dict[str, float]]:
         dict(zip(names, (t, int(reached), float(mine), float(delta)), strict=True))
         for t, (reached, mine, delta) in enumerate(zip(count, *means, strict=True))
     ]
+
+
+def _batch_leak(model: TextVAE, seen: Pass, seed: int) -> float:
+    """What the neighbours in a batch change in the cost of a sentence, a mean over some that are scored alone.
+
+    Codes that are handed to other sentences of the batch, as the code released with Park & Lee 2021 does, show here.
+    """
+    rows = torch.randperm(len(seen.tokens), generator=torch.Generator().manual_seed(seed))[:ALONE].tolist()
+    device = model.projection.weight.device
+    with torch.inference_mode():
+        alone = [model.reconstruction(seen.z[[r]].to(device), seen.tokens.batch([r]).to(device)) for r in rows]
+    return _mean((torch.cat(alone).cpu().double() - seen.rec[rows]).abs())
 
 
 def _charged(posterior: DiagonalGaussian, objective: Phase | None) -> float | None:

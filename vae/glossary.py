@@ -192,6 +192,15 @@ METRICS: Mapping[str, Metric] = {
             reach=2.0,
         ),
         Metric(
+            name="batch_leak_nats",
+            title="Influence of the neighbours",
+            symbol="leak",
+            unit="nats",
+            definition="How much the cost of a sentence changes when it is scored alone instead of in a batch, in "
+            "nats: 0, up to rounding, unless codes are handed to the wrong sentences.",
+            digits=2,
+        ),
+        Metric(
             name="exact_reconstructions",
             title="Rebuilt word for word",
             symbol="rebuilt",

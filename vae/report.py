@@ -66,6 +66,8 @@ class Report:
     """A draw from the prior."""
     delta_zero_nats: float
     """z = 0."""
+    batch_leak_nats: float
+    """How much the cost of a sentence changes with its neighbours in the batch (mean of |difference|), which is 0."""
     exact_reconstructions: float
     bleu: float
     distinct_prior: int

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from vae import cli, jobs, machine, recipes, runs
+from vae import cli, doctor, jobs, machine, recipes, report, runs
 from vae.config import Config
 from vae.recipes import RECIPES
 from vae.runs import Run, Status, append_line
@@ -353,8 +353,8 @@ def test_training_is_quiet_work(vae: Say, monkeypatch: pytest.MonkeyPatch) -> No
     words = vae("train", "--recipe", "plain-vae", "--set", "train.threads=2")
     assert order[-2:] == [["2"] * 4, ("queued", os.getpid())]
     assert words.out.startswith("plain-vae-2 is finished: 20 steps in all.\n")
-    assert "active units" in words.out
-    assert "1.23e+04  a word" in words.out
+    assert "Dimensions in use" in words.out
+    assert "1.23e+04" in words.out
     assert "Training plain-vae in " in words.err
 
 
@@ -488,13 +488,21 @@ def test_evaluating_samples_and_paths_are_those_of_python(vae: Say, trained: Run
     from vae.corpora import Corpus
 
     space = package.load(trained.path)
-    report = vae("evaluate", "trained", "--seed", "3", "--split", "valid", "--json").document
-    expected = evaluate.evaluate(space, Corpus.open(trained.corpus_path).valid, seed=3).to_dict()
-    assert report == expected
-    other = vae("evaluate", str(trained.path), "--data", f"file:{corpus_file}", "--json")
-    assert other.document["sentences"] == len(Corpus.open(trained.corpus_path).test)
-    model = vae("evaluate", str(trained.model_path), "--data", f"file:{corpus_file}", "--json")
-    assert model.document == other.document
+    words = ("evaluate", "trained", "--seed", "3", "--samples", "2", "--split", "valid")
+    document = vae(*words, "--json").document
+    expected = evaluate.evaluate(
+        space, Corpus.open(trained.corpus_path).valid, seed=3, samples=2, objective=trained.config.phase2
+    )
+    figures = expected.to_dict()
+    assert document == {"run": "trained", "split": "valid", "verdict": doctor.diagnose(figures).name} | json.loads(
+        json.dumps(figures)
+    )
+    assert report.load(trained, "valid") == expected
+    other = vae("evaluate", str(trained.path), "--samples", "2", "--data", f"file:{corpus_file}", "--json").document
+    assert other["sentences"] == len(Corpus.open(trained.corpus_path).test)
+    assert report.load(trained) is None  # of another corpus nothing is kept
+    model = vae("evaluate", str(trained.model_path), "--samples", "2", "--data", f"file:{corpus_file}", "--json")
+    assert model.document == other | {"run": "model", "kl_charged_nats": None}
 
     z = space.sample_prior(4, 9)
     assert vae("sample", "trained", "-n", "4", "--seed", "9", "--json").document == {
@@ -572,7 +580,67 @@ def test_maps_and_verdicts(vae: Say, trained: Run) -> None:
     last = vae("doctor", "trained", "--json").document
     fresh = vae("doctor", "trained", "--evaluate", "--json").document
     assert last["figures"]["split"] == "valid"
-    assert fresh["figures"] == vae("evaluate", "trained", "--json").document
+    document = vae("evaluate", "trained", "--samples", "1", "--json").document
+    assert document["verdict"] == fresh["name"]
+    assert fresh["figures"] == {name: value for name, value in document.items() if name in fresh["figures"]}
+    assert vae("doctor", "trained", "--json").document["figures"] == fresh["figures"]  # the report is newer
+
+
+def test_several_models_side_by_side(vae: Say, trained: Run) -> None:
+    shutil.copytree(trained.path, runs.root() / "twin")
+    words = ("evaluate", "trained", "twin", "--samples", "3")
+    said = vae(*words, "--against", "twin")
+    head, first = said.out.splitlines()[:2]
+    assert head.split() == ["trained", "twin"]
+    assert first.startswith("PPL")
+    assert first.split()[1] == first.split()[2]
+    assert "NLL_3" in said.out
+    assert "trained against twin: a sentence costs 0.00 nats more (NLL, paired, 95 %: +0.00 to +0.00)." in said.out
+    first, second = vae(*words, "--against", "twin", "--json").document
+    assert first["against"]["nll_nats"]["difference"] == 0
+    assert (first["run"], second["run"]) == ("trained", "twin")
+    table = vae(*words, "--csv").out.splitlines()
+    assert table[0].startswith("run,split,")
+    assert [row.split(",")[0] for row in table[1:]] == ["trained", "twin"]
+    assert vae(*words, "--latex").out.startswith("\\begin{tabular}{l")
+    assert "NLL$_{3}$" in vae(*words, "--latex").out
+    assert "not allowed with" in vae(*words, "--latex", "--csv").err
+    assert "passes" not in said.err  # it took less than a second
+
+
+def test_other_sentences_are_not_compared(vae: Say, trained: Run, corpus_file: Path) -> None:
+    shutil.copytree(trained.path, runs.root() / "twin")
+    path = runs.find("twin").corpus_path / "test.parquet"
+    import pandas as pd
+
+    pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
+    said = vae("evaluate", "trained", "--samples", "1", "--against", "twin")
+    assert said.status == 2
+    assert "different sentences: evaluate both runs on the same --data" in said.err
+
+
+def test_a_report_that_cannot_be_kept_is_still_printed(vae: Say, trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "save", full)
+    said = vae("evaluate", "trained", "--samples", "1")
+    assert said.status == 0
+    assert "could not be kept" in said.err
+    assert "No space left on device" in said.err
+    assert "PPL" in said.out
+
+
+def test_long_work_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock) * 0.4)
+    with cli._progress("mine, 10 sentences", 10) as watch:
+        for done in range(1, 30):
+            watch(done, 30)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "mine, 10 sentences: 0 of 3 passes"
+    assert lines[-1] == "mine, 10 sentences: 2 of 3 passes"
+    assert len(lines) < 15
 
 
 def test_pretraining_makes_a_base(vae: Say, text_file: Path) -> None:

@@ -3,14 +3,24 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vae
+from vae import evaluate
+from vae.backbones.as_released import AsReleased
+from vae.corpora import captions
 from vae.doctor import EMPTY_KL_NATS, IGNORED_NATS, diagnose
 from vae.recipes import RECIPES
+from vae.report import Report
+from vae.space import Space
 
+ROOT = Path(__file__).resolve().parents[2]
 FIGURES = ("kl_nats", "mi_nats", "mi_ceiling_nats", "active_units", "delta_nll_nats")
 
 
@@ -48,9 +58,133 @@ def test_the_verdict(expected: str, kl: float, mi: float, units: int, delta: flo
 
 def test_the_evidence_shows_the_figures_that_decided_with_units_and_few_digits() -> None:
     evidence = " ".join(diagnose(figures(11.812345678, 6.9123, 32, 18.61234)).evidence)
-    for part in ("18.6 nats", "11.8 nats", "6.9 nats of at most 7.6 nats", "32 dimensions are active"):
+    for part in ("18.6 nats", "11.8 nats", "6.9 nats of at most 7.6 nats"):
         assert part in evidence
+    disconnected = diagnose(figures(11.812345678, 6.9123, 32, 0.1)).evidence
+    assert "32 dimensions are active." in disconnected
     assert "11.81" not in evidence
+
+
+def test_two_to_four_figures_decide() -> None:
+    for case in ((11.8, 6.9, 32, 18.6), (0.02, 0.0, 0, 0.04), (1.5, 1.2, 3, 1.4), (109, 5, 32, 90), (12, 6.9, 32, 0)):
+        assert 2 <= len(diagnose(figures(*case)).evidence) <= 4
+
+
+@pytest.mark.parametrize(
+    ("expected", "kl", "mi", "mismatch"),
+    [
+        ("healthy", 15.8, 7.5, 2.1),  # captions, both phases, measured
+        ("healthy", 19.7, 7.6, 1.4),  # reviews, both phases, measured: MI is at its ceiling
+        ("healthy", 120.0, 7.6, 3.0),  # a long text whose code fills the prior: MI cannot show it, the moments do
+        ("autoencoder", 109.0, 7.5, 40.0),
+        ("autoencoder", 30.0, 7.5, 17.0),
+    ],
+)
+def test_the_measured_mismatch_decides_where_there_is_one(expected: str, kl: float, mi: float, mismatch: float) -> None:
+    known = figures(kl, mi, 32, 25.0) | {"marginal_kl_least_nats": mismatch}
+    verdict = diagnose(known)
+    assert verdict.name == expected
+    assert f"{mismatch:.1f} nats" in " ".join(verdict.evidence)
+
+
+def test_the_thresholds_of_mismatch_are_what_their_reasons_say() -> None:
+    """0.5 (m^2 + v - 1 - ln v) of a dimension that is wider, narrower or off to the side."""
+    for m, deviation, threshold in ((0, 1.8, 0.5), (0, 1 / 2.5, 0.5), (1.0, 1.0, 0.5), (0, 2.6, 2.0), (0, 1 / 12, 2.0)):
+        nats = 0.5 * (m**2 + deviation**2 - 1 - math.log(deviation**2))
+        assert nats == pytest.approx(threshold, rel=0.1)
+
+
+def test_a_code_of_the_length_alone_is_weak() -> None:
+    known = figures(2.5, 2.0, 3, 3.0)
+    assert diagnose(known).name == "healthy"
+    verdict = diagnose(known | {"delta_matched_nats": 0.1})
+    assert verdict.name == "weak"
+    assert "little but the length" in verdict.evidence[-1]
+    assert diagnose(known | {"delta_matched_nats": 2.6}).name == "healthy"
+
+
+def test_a_z_that_is_fixed_is_collapsed_by_design() -> None:
+    verdict = diagnose(figures(0.0, 0.0, 0, 0.0))
+    assert verdict.name == "collapsed"
+    assert "by design" in verdict.headline
+    assert "yardstick" in verdict.advice[0]
+    assert "by design" not in diagnose(figures(0.02, 0.0, 0, 0.04)).headline
+
+
+@pytest.fixture(scope="module")
+def scenes() -> pd.DataFrame:
+    return captions.load(sizes={"train": 10, "valid": 10, "test": 300}, seed=0).test
+
+
+@pytest.fixture(scope="module")
+def healthy(scenes: pd.DataFrame) -> Report:
+    return evaluate.evaluate(vae.load(ROOT / "checkpoints" / "captions-two-phase"), scenes, samples=1)
+
+
+class TestConstructedModels:
+    """The bundled healthy model, spoiled in one place: what looks at the encoder alone does not see it."""
+
+    @staticmethod
+    def report(space: Space, scenes: pd.DataFrame) -> Report:
+        return evaluate.evaluate(space, scenes, samples=1)
+
+    def test_as_it_is_it_is_healthy(self, healthy: Report) -> None:
+        assert diagnose(healthy.to_dict()).name == "healthy"
+
+    def looks_alive(self, spoiled: Report, healthy: Report) -> None:
+        for name in ("kl_nats", "mi_nats", "active_units", "variances", "marginal_kl_nats"):
+            assert getattr(spoiled, name) == getattr(healthy, name), name
+        assert spoiled.kl_nats > 10
+        assert spoiled.mi_saturated
+        assert spoiled.active_units == 32
+
+    def test_z_rolled_inside_the_batch_is_disconnected(self, healthy: Report, scenes: pd.DataFrame) -> None:
+        space = vae.load(ROOT / "checkpoints" / "captions-two-phase")
+        score = space.model.token_nats
+        space.model.token_nats = lambda z, batch: score(z.roll(1, 0), batch)  # type: ignore[method-assign]
+        spoiled = self.report(space, scenes)
+        self.looks_alive(spoiled, healthy)
+        for name in (
+            "delta_nll_nats",
+            "delta_matched_nats",
+        ):  # not quite 0: its neighbours have its length, and tell it
+            assert abs(getattr(spoiled, name)) < 0.1 * getattr(healthy, name)
+        verdict = diagnose(spoiled.to_dict())
+        assert verdict.name == "disconnected"
+        assert "neighbours" in verdict.headline
+        assert "Scored alone" in verdict.evidence[0]
+
+    def test_the_released_memory_is_disconnected(self, healthy: Report, scenes: pd.DataFrame) -> None:
+        space = vae.load(ROOT / "checkpoints" / "captions-two-phase")
+        space.model.backbone = AsReleased(space.model.backbone.t5)
+        spoiled = self.report(space, scenes)
+        self.looks_alive(spoiled, healthy)
+        assert spoiled.batch_leak_nats > 5
+        assert healthy.batch_leak_nats < 1e-3
+        assert diagnose(spoiled.to_dict()).name == "disconnected"
+
+    def test_free_bits_over_a_dead_decoder_are_disconnected(self, healthy: Report, scenes: pd.DataFrame) -> None:
+        space = vae.load(ROOT / "checkpoints" / "captions-two-phase")
+        torch.nn.init.zeros_(space.model.projection.weight)
+        spoiled = self.report(space, scenes)
+        self.looks_alive(spoiled, healthy)
+        assert spoiled.delta_nll_nats == pytest.approx(0, abs=1e-4)
+        assert spoiled.distinct_prior == 1
+        assert diagnose(spoiled.to_dict()).name == "disconnected"
+
+    def test_codes_far_from_the_prior_make_an_autoencoder(self, scenes: pd.DataFrame) -> None:
+        """Codes three times as wide, read by a decoder that makes them as small again: only the prior is wrong."""
+        space = vae.load(ROOT / "checkpoints" / "captions-two-phase")
+        space.model.mean.weight.mul_(3), space.model.mean.bias.mul_(3)
+        space.model.logvar.bias.add_(2 * math.log(3))
+        space.model.projection.weight.div_(3)
+        spoiled = self.report(space, scenes)
+        assert spoiled.delta_nll_nats > 20
+        assert diagnose(spoiled.to_dict()).name == "autoencoder"
+
+    def test_the_bundled_collapsed_run_is_collapsed(self, scenes: pd.DataFrame) -> None:
+        report = self.report(vae.load(ROOT / "checkpoints" / "captions-plain-vae"), scenes)
+        assert diagnose(report.to_dict()).name == "collapsed"
 
 
 def test_mismatch_is_not_sold_as_information() -> None:

@@ -284,6 +284,11 @@ def test_the_different_sentences_of_a_hundred_prior_codes(
     assert evaluate.evaluate(deaf, data, samples=1).distinct_prior == 1
 
 
+def test_no_sentence_costs_otherwise_alone(space: Space, data: pd.DataFrame) -> None:
+    assert evaluate.evaluate(space, data, samples=1).batch_leak_nats < 1e-4
+    # that it can show is shown on models that mix up the codes of a batch, in test_doctor
+
+
 def test_who_watches_hears_of_every_sentence_once(space: Space, data: pd.DataFrame) -> None:
     heard: list[tuple[int, int]] = []
     evaluate.evaluate(space, data, samples=3, batch_size=16, watch=lambda done, total: heard.append((done, total)))
