@@ -95,13 +95,12 @@ class Report:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
-        """The inverse of `to_dict`; keys of no field are passed over, a missing figure is a `ValueError`."""
-        known = {each.name for each in fields(cls)} - {"per_sentence"}
-        missing = known - values.keys()
-        if missing:
-            raise ValueError(f"The report lacks {min(missing)}: evaluate the run again.")
+        """The inverse of `to_dict`; keys of no field are passed over."""
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
-        return cls(**{name: values[name] for name in known} | {"intervals": intervals})
+        return cls(**{name: values[name] for name in _FIGURES} | {"intervals": intervals})
+
+
+_FIGURES = {each.name for each in fields(Report)} - {"per_sentence"}
 
 
 def save(run: Run, split: str, step: int, report: Report) -> None:
@@ -117,9 +116,10 @@ def save(run: Run, split: str, step: int, report: Report) -> None:
 
 
 def load(run: Run, split: str = "test") -> Report | None:
-    """The report that a run keeps of a split; none where there is none, or where the run has been trained on since.
+    """The report that a run keeps of a split; a damaged one is a `ValueError`.
 
-    A damaged one is a `ValueError`.
+    None where there is none, where the run has been trained on since, or where the report lacks a figure, as one by an
+    earlier version does.
     """
     path = run.reports_path / f"{split}.json"
     if not path.is_file():
@@ -127,7 +127,8 @@ def load(run: Run, split: str = "test") -> Report | None:
     values = read_json(path)
     if not isinstance(values, dict):
         raise ValueError(f"{path} is damaged: evaluate the run again.")
-    return Report.from_dict(values) if values.get("step") == run.status.step else None
+    current = values.get("step") == run.status.step and values.keys() >= _FIGURES
+    return Report.from_dict(values) if current else None
 
 
 def load_sentences(run: Run, split: str = "test") -> pd.DataFrame:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 import vae
 from vae import base, batching, checkpoints, evaluate, jobs, latents, projection, recorder, runs, trainer
 from vae.config import Config, Data, Model, Phase
-from vae.model import TextVAE
+from vae.model import TextVAE, blank_model
 from vae.objectives import charged_kl
 from vae.runs import Run
 from vae.schedules import check_every, plan, snapshot_steps, stage_kl_weight, stage_learning_rate
@@ -198,6 +198,36 @@ def test_the_last_check_is_an_evaluation_of_the_model_that_is_kept(trained_run: 
         assert event[name] == pytest.approx(report[name], rel=1e-4, abs=1e-4), name
     assert event["active_units"] == report["active_units"]
     assert event["sentences"] == report["sentences"]
+
+
+def test_with_z_fixed_to_zero_it_is_a_language_model(make_run: MakeRun) -> None:
+    """KL and every delta are 0 to the last digit, -ELBO is the NLL whatever K, and the decoder still learns."""
+    frozen = ("encoder", "posterior", "projection")
+    run = make_run(
+        model=Model(base="fresh", latent_size=6, latent="zero"),
+        phase1=Phase(),
+        phase2=Phase(epochs=2, learning_rate=3e-3, frozen=frozen),
+    )
+    train(run)
+    checks = [event for event in run.metrics() if event["phase"] == 2 and event["split"] == "valid"]
+    assert checks[-1]["rec_nats"] < checks[0]["rec_nats"] - 1
+    for event in checks:
+        assert (event["kl_nats"], event["mi_nats"], event["active_units"], event["delta_nll_nats"]) == (0, 0, 0, 0)
+    space = vae.load(run.path)
+    assert not space.model.projection.weight.any()
+    report = evaluate.evaluate(space, trainer._corpus(run, run.config).test, samples=10)
+    bounds = [row["nll_nats"] for row in report.nll_by_samples]
+    assert bounds == pytest.approx([report.neg_elbo_nats] * 2, rel=1e-6)
+    assert report.distinct_prior == 1
+    assert (run.path / "latents.parquet").is_file()  # it opens on every page
+
+
+def test_the_replay_of_the_released_memory_trains(make_run: MakeRun) -> None:
+    run = make_run(model=Model(base="fresh", latent_size=6, backbone="t5-as-released"))
+    assert train(run).state == "finished"
+    assert type(vae.load(run.path).model.backbone).kind == "t5-as-released"
+    resumed = blank_model(run.model_path)
+    assert type(resumed.backbone).kind == "t5-as-released"
 
 
 def test_the_samples_are_the_models_own(trained_run: Run) -> None:
