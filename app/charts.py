@@ -226,9 +226,9 @@ def rate_distortion(
     for nats in (*lines, *(lines[-1] + step * more for more in range(1, 30))):
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line={"color": palette.QUIET, "width": 0.6}, **_MUTE)
     for nats in lines:
-        x = min(view["x"][1], nats - view["y"][0]) - 0.35 * slack
-        if x > 0:
-            figure.add_annotation(x=x, y=nats - x, text=f"−ELBO {nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
+        if places := _along(nats, view):
+            x, y = max(places, key=lambda place: _nearest(place, ends))
+            figure.add_annotation(x=x, y=y, text=f"−ELBO {nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
     for name, nats in yardsticks.items():
         line = {"color": colours[name], "width": 2, "dash": "dash"}
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line=line, **_MUTE)
@@ -286,11 +286,16 @@ def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
             name=name,
             orientation="h",
             marker=marker,
-            width=0.55,
+            width=0.6,
+            text=nats,
+            texttemplate="%{x:.1f}" if marker.keys() == {"color"} else None,
+            textposition="inside",
+            insidetextanchor="middle",
+            insidetextfont={"color": "white"},
             hovertemplate="%{y}, " + name + ": %{x:,.3~r} nats<extra></extra>",
         )
-    figure.update_layout(barmode="stack", legend_traceorder="normal")
-    _still(figure, METRICS["kl_nats"].axis, "", height=130 + 44 * len(frame))
+    _still(figure, METRICS["kl_nats"].axis, "", height=190 + 44 * len(frame))
+    figure.update_layout(barmode="stack", legend_traceorder="normal", uniformtext={"minsize": 12, "mode": "hide"})
     figure.update_xaxes(range=[0, 1.05 * max(kl.max(), METRICS["kl_nats"].reach)])
     figure.update_yaxes(autorange="reversed")
     return figure
@@ -303,18 +308,7 @@ def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
     """
     import plotly.graph_objects as go
 
-    figure = go.Figure()
-    ceiling = frame.drop_duplicates("sentences").sort_values("sentences")
-    dotted = {"color": palette.QUIET, "dash": "dot", "width": 2}
-    hover = "%{x:,} sentences: %{y:,.3~r} nats"
-    figure.add_scatter(
-        x=ceiling["sentences"],
-        y=ceiling["mi_ceiling_nats"],
-        mode="lines",
-        line=dotted,
-        name="ceiling ln N",
-        hovertemplate=f"{hover}<extra>ceiling ln N</extra>",
-    )
+    figure, hover = go.Figure(), "%{x:,} sentences: %{y:,.3~r} nats"
     for run, colour in colours.items():
         own = frame[frame["run"] == run].sort_values("sentences")
         looks = {
@@ -332,10 +326,19 @@ def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
                 showlegend=legend,
                 hovertemplate=f"{hover}<extra>{run}, {bound}</extra>",
             )
-    top = max(frame["mi_ceiling_nats"].max(), frame[frame["sentences"] == frame["sentences"].max()]["mi_nats"].max())
-    _still(figure, "N, sentences", METRICS["mi_nats"].axis, height=360)
-    figure.update_xaxes(type="log", dtick=math.log10(2) * 2, tickformat=",d")
-    figure.update_yaxes(range=[-0.02 * top, 1.9 * top])
+    ceiling = frame.drop_duplicates("sentences").sort_values("sentences")
+    figure.add_scatter(  # last, for a line at its ceiling would hide it
+        x=ceiling["sentences"],
+        y=ceiling["mi_ceiling_nats"],
+        mode="lines",
+        line={"color": palette.QUIET, "dash": "dot", "width": 3},
+        name="ceiling ln N",
+        hovertemplate=f"{hover}<extra>ceiling ln N</extra>",
+    )
+    top = min(3 * frame["mi_ceiling_nats"].max(), max(frame["mi_upper_nats"].max(), frame["mi_ceiling_nats"].max()))
+    _still(figure, "N, sentences", METRICS["mi_nats"].axis, height=380)
+    figure.update_xaxes(type="log", dtick=2 * math.log10(2), tick0=math.log10(16), tickformat=",d")
+    figure.update_yaxes(range=[-0.03 * top, 1.05 * top])
     return figure
 
 
@@ -345,7 +348,7 @@ def dimensions(
     """A figure of each dimension of z, as bars in the order given; with a `line` to be over, on a logarithmic scale."""
     import plotly.graph_objects as go
 
-    floor = 1e-5
+    floor = 1e-4
     shown = [values[dimension] if line is None else max(values[dimension], floor) for dimension in order]
     ranks = list(range(1, len(order) + 1))
     figure = go.Figure(
@@ -358,10 +361,14 @@ def dimensions(
         )
     )
     _still(figure, "dimension of z, by KL", axis, height=300)
-    if line is not None:
+    if line is None:
+        figure.update_yaxes(range=[0, 1.08 * max(0.1, *shown)])
+    else:
         figure.add_hline(y=line, line={"color": palette.QUIET, "dash": "dot", "width": 2})
         figure.add_annotation(x=ranks[-1], y=math.log10(line), text=f"in use above {line:g}", **_OVER_LINE)
-        figure.update_yaxes(type="log", dtick=1, range=[math.log10(floor), math.log10(max(3 * line, 2, *shown))])
+        figure.update_yaxes(
+            type="log", dtick=1, tickformat="~g", range=[math.log10(floor), math.log10(max(2, 1.2 * max(shown)))]
+        )
     return figure
 
 
@@ -386,7 +393,7 @@ def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
             " (%{customdata[1]:,} sentences)<extra>%{fullData.name}</extra>",
         )
     _still(figure, "token of the sentence", f"{METRICS['delta_nll_nats'].symbol} (nats a token)", height=360)
-    figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(range=[0.5, frame["position"].max() + 1.5])
     return figure
 
 
@@ -531,17 +538,33 @@ _PLACE = (
 
 
 def _still(figure: PlotlyFigure, x: str, y: str, *, height: int) -> None:
-    """The look of a figure that stands still: words large enough for the last row, the legend over it, no zoom."""
+    """The look of a figure that stands still: words large enough for the last row, the legend under it, no zoom."""
     figure.update_layout(
         height=height,
         margin={"l": 4, "r": 8, "t": 44, "b": 8},
         font={"size": 14},
         dragmode=False,
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "title": ""},
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": 14}},
     )
     figure.update_xaxes(title={"text": x, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
     figure.update_yaxes(title={"text": y, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
+
+
+def _along(nats: float, view: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places for words on the line of one -ELBO, inside the view; none where too little of it is seen."""
+    (left, right), (bottom, top) = view["x"], view["y"]
+    start, end = max(left, 0, nats - top), min(right, nats - bottom)
+    if end - start < 0.15 * min(right - left, top - bottom):
+        return []
+    return [
+        (start + share * (end - start), nats - start - share * (end - start)) for share in (0.2, 0.35, 0.5, 0.65, 0.8)
+    ]
+
+
+def _nearest(place: tuple[float, float], ends: pd.DataFrame) -> float:
+    """How far the nearest run is."""
+    return min(math.dist(place, end) for end in zip(ends["kl_nats"], ends["rec_nats"], strict=True))
 
 
 def _round_values(low: float, high: float, most: int = 8) -> list[float]:

@@ -58,9 +58,9 @@ def measured(entries: Iterable[Entry]) -> list[str]:
     return [entry.name for entry in sorted(entries, key=lambda entry: not entry.bundled) if _sound(entry)]
 
 
-def outdated(name: str) -> bool:
-    """Whether a run was measured, but has been trained on since."""
-    return (runs.find(name).reports_path / "test.json").is_file() and evaluation(name) is None
+def has_report(name: str) -> bool:
+    """Whether a run keeps a report at all: one of its present weights, of earlier ones, or a damaged one."""
+    return (runs.find(name).reports_path / "test.json").is_file()
 
 
 def measure(name: str, samples: int) -> None:

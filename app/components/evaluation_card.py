@@ -21,11 +21,11 @@ EVERY = 1.0
 def evaluation_card(entry: backend.Entry, colour: str) -> None:
     """The card, in the surrounding container."""
     with st.container(border=True, height="stretch", gap="small", key=f"evaluate_card_{entry.name}"):
+        found, problem = None, ""
         try:
             found = backend.evaluation(entry.name)
         except ValueError as error:  # a damaged report
-            found = None
-            st.error(escape(str(error)), icon=":material/error:")
+            problem = str(error)
         errand = backend.measuring(entry.name)
         if found:
             _verdict(found, colour)
@@ -35,10 +35,11 @@ def evaluation_card(entry: backend.Entry, colour: str) -> None:
             st.fragment(_progress, run_every=EVERY)(entry.name)
             return
         if errand:
-            problem = errand.problem.removeprefix("error:").strip()
-            st.error(f"It could not be measured. {escape(problem)}", icon=":material/error:")
+            problem = f"It could not be measured. {errand.problem.removeprefix('error:').strip()}"
+        if problem:
+            st.error(escape(problem), icon=":material/error:")
         if not found:
-            _way_to_one(entry)
+            _way_to_one(entry, "" if problem else _REASON[backend.has_report(entry.name)])
         elif entry.has_model and not entry.active:
             with st.popover("Measure again", icon=":material/straighten:"):
                 _measure(entry.name, "Measure it again")
@@ -64,7 +65,11 @@ def _verdict(found: backend.Evaluation, colour: str) -> None:
     st.caption(f"{report.sentences:,} test sentences · K = {report.samples:,} · weights of step {found.step:,}")
 
 
-def _way_to_one(entry: backend.Entry) -> None:
+_REASON = {False: "Not measured yet.", True: "It has been trained on since it was measured."}
+"""Why there is no report, by whether there is one of earlier weights."""
+
+
+def _way_to_one(entry: backend.Entry, reason: str) -> None:
     """What to do about a run that has no report of its present weights."""
     if entry.active:
         st.markdown("It is still in training: measure it when that has ended.")
@@ -83,8 +88,7 @@ def _way_to_one(entry: backend.Entry) -> None:
             query_params={state.RUN: entry.name},
         )
     else:
-        since = "It has been trained on since it was measured." if backend.outdated(entry.name) else "Not measured yet."
-        st.markdown(f"{since} It takes a minute or two for 2,000 short sentences, in the background.")
+        st.markdown(f"{reason} Measuring takes a minute or two for 2,000 short sentences, in the background.")
         _measure(entry.name, "Measure it")
 
 

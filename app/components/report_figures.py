@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 REACHED = 20
 """Sentences that must reach a position for its mean to be drawn."""
 
+_BESIDE = (1.9, 1)
+"""The widths of a figure and of the words beside it."""
 _TOOLS = ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"]
 _ZOOM = ["zoom2d", "pan2d", "resetScale2d"]
 
@@ -143,16 +145,19 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
 def by_position(found: Sequence[backend.Evaluation], colours: Mapping[str, str]) -> None:
     """Where in a sentence z matters."""
     st.subheader("Where in the sentence z matters", anchor=False, help=METRICS["delta_nll_nats"].definition)
-    st.markdown(
-        "What each token costs more under another sentence’s z. A decoder that reads z only to begin with falls to "
-        f"zero. Drawn as far as {REACHED} sentences reach.",
-        width=820,
-    )
     places = pd.concat(
         [pd.DataFrame(each.report.delta_by_position).assign(run=each.name) for each in found], ignore_index=True
     )
     drawn = charts.by_position(places[places["sentences"] >= REACHED], colours)
-    figure(drawn, "delta-nll-by-position", f"Delta NLL by position, of {', '.join(colours)}")
+    picture, words = st.columns(_BESIDE, gap="large", vertical_alignment="center")
+    with picture:
+        figure(drawn, "delta-nll-by-position", f"Delta NLL by position, of {', '.join(colours)}")
+    with words:
+        st.markdown(
+            "What each token costs more under another sentence’s z.\n\n"
+            "Later tokens can be guessed from earlier ones, so a line falls. Where it lies at zero, the decoder does "
+            f"not look at z. Drawn as far as {REACHED} sentences reach."
+        )
 
 
 def dimensions(found: backend.Evaluation, colour: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components.address import SWITCH, heed
-from app.glossary import METRICS, Metric
+from app.glossary import METRICS
 
 
 def report_table(found: Sequence[backend.Evaluation]) -> None:
@@ -23,12 +22,12 @@ def report_table(found: Sequence[backend.Evaluation]) -> None:
         spread = st.toggle("Show 95 % intervals", key=state.EVALUATE_INTERVALS, bind="query-params")
     samples = {row["samples"] for row in rows}
     common = samples.pop() if len(samples) == 1 else None
-    table = pd.DataFrame([_with_intervals(row) if spread else _numbers(row) for row in rows])
+    table = pd.DataFrame([_with_intervals(row) for row in rows] if spread else rows)
+    table = table[["run", *backend.REPORT_TABLE, "sentences", "samples"]]
     st.dataframe(
-        table,
+        table if spread else table.style.format({name: METRICS[name].show for name in backend.REPORT_TABLE}),
         hide_index=True,
-        column_config=_columns(rows, common, spread),
-        placeholder="–",
+        column_config=_columns(common),
         key="evaluate_table",
         alt=f"Figures of {', '.join(row['run'] for row in rows)}",
     )
@@ -51,13 +50,9 @@ def downloads(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[st
             st.download_button(label, content, f"{name}.{suffix}", kind, icon=":material/download:", on_click="ignore")
 
 
-def _numbers(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("run", *backend.REPORT_TABLE, "sentences", "samples")}
-
-
 def _with_intervals(row: Mapping[str, Any]) -> dict[str, Any]:
     """Figures as text, those with an interval as `18.5 (18.4 to 18.7)`."""
-    shown = _numbers(row)
+    shown = dict(row)
     for name in backend.REPORT_TABLE:
         metric, interval = METRICS[name], row["intervals"].get(name)
         shown[name] = metric.show(row[name])
@@ -66,7 +61,8 @@ def _with_intervals(row: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _columns(rows: Sequence[Mapping[str, Any]], samples: int | None, spread: bool) -> dict[str, Any]:
+def _columns(samples: int | None) -> dict[str, Any]:
+    """What stands over each column, and what it means."""
     columns: dict[str, Any] = {
         "run": st.column_config.TextColumn("Run", pinned=True),
         "sentences": st.column_config.NumberColumn("N", format="localized", help="How many sentences were measured."),
@@ -76,19 +72,7 @@ def _columns(rows: Sequence[Mapping[str, Any]], samples: int | None, spread: boo
     }
     for name in backend.REPORT_TABLE:
         metric = METRICS[name]
-        head, words = backend.report_symbol(name, samples), f"{metric.title}{_unit(metric)}. {metric.definition}"
-        if spread:
-            columns[name] = st.column_config.TextColumn(head, help=words)
-        else:
-            columns[name] = st.column_config.NumberColumn(head, help=words, format=f"%.{_digits(metric, rows)}f")
+        unit = f", {metric.unit}" if metric.unit else ""
+        words = f"{metric.title}{unit}. {metric.definition}"
+        columns[name] = st.column_config.Column(backend.report_symbol(name, samples), help=words)
     return columns
-
-
-def _unit(metric: Metric) -> str:
-    return f", in {metric.unit}" if metric.unit.startswith("nats") else f", {metric.unit}" if metric.unit else ""
-
-
-def _digits(metric: Metric, rows: Sequence[Mapping[str, Any]]) -> int:
-    """The digits after the point of a column: enough to tell a small figure from none."""
-    small = (0 < abs(row[metric.name]) < 10**-metric.digits for row in rows if math.isfinite(row[metric.name]))
-    return metric.digits + bool(metric.digits and any(small))

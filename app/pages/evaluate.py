@@ -73,7 +73,10 @@ if found:
 
     st.subheader("One run closely", anchor=False)
     heed({state.EVALUATE_CLOSELY: list(shown)})
-    name = st.selectbox("Run", list(shown), key=state.EVALUATE_CLOSELY, bind="query-params", width=400)
+    healthy = [number for number, each in enumerate(found) if each.verdict.name == "healthy"]
+    name = st.selectbox(
+        "Run", list(shown), index=(healthy or [0])[0], key=state.EVALUATE_CLOSELY, bind="query-params", width=400
+    )
     report_figures.dimensions(next(each for each in found if each.name == name), colours[name])
     report_sentences(name)
 

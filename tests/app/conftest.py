@@ -6,6 +6,7 @@ import math
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,44 @@ def make_run(root: Path) -> Callable[..., Run]:
         return write_run(root, name, *args, **kwargs)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def report(make_space: Callable[..., Any], sentences: list[str]) -> Any:
+    """What an evaluation of a random model finds on 12 sentences."""
+    import pandas as pd
+
+    from vae import evaluate
+
+    return evaluate.evaluate(make_space(), pd.DataFrame({"text": sentences[:12]}), samples=2)
+
+
+@pytest.fixture
+def make_measured(make_run: Callable[..., Run], report: Any) -> Callable[..., Run]:
+    """Writes synthetic runs with a report in which some figures are set by hand; the rest is of a random model.
+
+    `rows` are the sentences it is about, and `shift` is added to what each of them costs.
+    """
+    from vae import report as reports
+
+    def make(
+        name: str, recipe: str = "two-phase", *, bundled: bool = False, rows: Any = slice(None), shift: float = 0.0,
+        **figures: Any,
+    ) -> Run:  # fmt: skip
+        run = make_run(name, recipe, bundled=bundled)
+        run.model_path.mkdir()
+        (run.model_path / "config.json").write_text("{}", encoding="utf-8")
+        table = report.per_sentence[rows].reset_index(drop=True)
+        table = table.assign(nll_nats=table["nll_nats"] + shift)
+        reports.save(run, "test", run.status.step, replace(report, per_sentence=table, **HEALTHY | figures))
+        return run
+
+    return make
+
+
+HEALTHY = {"kl_nats": 12.0, "mi_nats": 2.4, "marginal_kl_least_nats": 1.5, "rec_nats": 5.0, "batch_leak_nats": 0.0}
+HEALTHY |= {"delta_nll_nats": 20.0, "delta_matched_nats": 18.0}
+"""Figures of a report on which nothing is amiss."""
 
 
 @pytest.fixture

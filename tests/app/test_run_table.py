@@ -1,8 +1,6 @@
-import pandas as pd
 from streamlit.testing.v1 import AppTest
 
 from app import backend
-from app.components.run_table import latex
 
 
 def test_the_table_holds_every_run_that_can_be_read(make_run, root):
@@ -16,14 +14,6 @@ def test_the_table_holds_every_run_that_can_be_read(make_run, root):
     assert set(table.index) == {"good", "bad", "young"}
     assert table.loc["good", "verdict"] == "healthy"
     assert table.loc["bad", "delta_nll_nats"] < 0.5
-
-
-def test_latex_is_rounded_and_escaped():
-    table = pd.DataFrame({"run": ["a_b"], "recipe": ["x&y"], "kl_nats": [11.8312345], "delta_nll_nats": [float("nan")]})
-    assert latex(table) == (
-        "\\begin{tabular}{llrr}\n\\toprule\nRun & Recipe & KL (nats) & $\\Delta$NLL (nats) \\\\\n\\midrule\n"
-        "a\\_b & x\\&y & 11.8 & -- \\\\\n\\bottomrule\n\\end{tabular}\n"
-    )
 
 
 def test_the_table_is_shown_with_definitions_and_downloads(make_run):
