@@ -36,14 +36,14 @@ def test_the_recipes_of_the_product_are_all_there() -> None:
     ]
 
 
-def test_the_replay_differs_from_its_recipe_in_memory_batches_and_learning_rate_alone() -> None:
+def test_the_replay_differs_from_its_recipe_in_memory_batches_learning_rate_and_epochs_alone() -> None:
     replay, clean = get("as-released"), get("park-lee-denoise-klt")
     replaced = dataclasses.replace(
         replay,
         recipe=clean.recipe,
         model=dataclasses.replace(replay.model, backbone="t5"),
-        phase1=dataclasses.replace(replay.phase1, learning_rate=clean.phase1.learning_rate),
-        phase2=dataclasses.replace(replay.phase2, learning_rate=clean.phase2.learning_rate),
+        phase1=dataclasses.replace(replay.phase1, learning_rate=clean.phase1.learning_rate, epochs=5),
+        phase2=dataclasses.replace(replay.phase2, learning_rate=clean.phase2.learning_rate, epochs=3),
         train=dataclasses.replace(replay.train, batches="by_length"),
     )
     assert replaced == clean
