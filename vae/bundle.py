@@ -13,18 +13,22 @@ from vae.model import TextVAE
 from vae.runs import Run
 
 SNAPSHOTS = 3
-"""Snapshots that stay, evenly chosen, the first among them."""
+"""Snapshots that stay unless told otherwise."""
 
 
-def bundle(run: Run) -> None:
-    """Turn a finished run into a bundled one, in place. A run that is not finished is a `ValueError`."""
+def bundle(run: Run, snapshots: int = SNAPSHOTS) -> None:
+    """Turn a finished run into a bundled one, in place. A run that is not finished is a `ValueError`.
+
+    So many snapshots stay, evenly chosen, the first among them.
+    """
     status = run.status
     if status.state != "finished":
         raise ValueError(f"{run.name} is {status.state}: only a finished run can be bundled.")
     model: TextVAE = TextVAE.from_pretrained(run.model_path)
     checkpoints.save_model(model, run.model_path, half=True)
     kept = list(run.snapshots().values())
-    chosen = {kept[i * len(kept) // min(SNAPSHOTS, len(kept))] for i in range(min(SNAPSHOTS, len(kept)))}
+    count = min(snapshots, len(kept))
+    chosen = {kept[i * len(kept) // count] for i in range(count)}
     for folder in kept:
         if folder not in chosen:
             shutil.rmtree(folder)

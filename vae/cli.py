@@ -201,7 +201,7 @@ def _bundle(options: argparse.Namespace) -> Answer:
     _work_quietly()
     from vae import bundle
 
-    bundle.bundle(run)
+    bundle.bundle(run, options.snapshots)
     return Answer({"run": str(run.path)}, f"{run.path} is ready to ship.")
 
 
@@ -573,7 +573,8 @@ def _add_training(commands: Any) -> None:
     stop = _command(commands, "stop", _stop, of=RUN)
     stop.add_argument("--wait", type=_whole(0, 86_400), default=60, metavar="SECONDS", help="how long to wait (60)")
     _command(commands, "resume", _resume, of=RUN)
-    _command(commands, "bundle", _bundle, of=RUN)
+    bundle = _command(commands, "bundle", _bundle, of=RUN)
+    bundle.add_argument("--snapshots", type=_whole(0, 1000), default=3, help="snapshots that stay (3)")
 
 
 def _add_looking(commands: Any) -> None:

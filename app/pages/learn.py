@@ -13,7 +13,8 @@ def candidates() -> tuple[str, str] | None:
     found: dict[tuple[int, str], dict[str, str]] = {}
     for entry in sorted(backend.entries(), key=lambda entry: not entry.bundled):
         verdict = backend.verdict(entry.name) if entry.state == "finished" else None
-        if verdict and backend.samples(entry.name):
+        by_design = entry.state == "finished" and backend.config(entry.name).model.latent == "zero"
+        if verdict and not by_design and backend.samples(entry.name):
             alike = found.setdefault((entry.latent_size, backend.config(entry.name).data.corpus), {})
             alike.setdefault(verdict.name, entry.name)
             if {"healthy", "collapsed"} <= alike.keys():

@@ -31,6 +31,14 @@ def test_a_bundled_run_is_small_and_complete(copy: Run) -> None:
     assert all(projection.cached(copy, method) is not None for method in projection.METHODS)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_as_many_snapshots_stay_as_asked_for(copy: Run, count: int) -> None:
+    first = min(copy.snapshots())
+    bundle.bundle(copy, snapshots=count)
+    assert len(copy.snapshots()) == count
+    assert not count or first in copy.snapshots()
+
+
 def test_a_bundled_run_is_not_deleted(copy: Run) -> None:
     bundle.bundle(copy)
     with pytest.raises(ValueError, match="ships with Bottleneck"):
