@@ -16,7 +16,8 @@ Where things are, from the ground up:
     corpora, batching            text, tokens, batches
     base, backbones, model       T5 and the text VAE around it
     decode, space                z to sentences; a model ready to use
-    evaluate, doctor             what a latent space is worth, in figures and in words
+    evaluate, report, doctor     what a latent space is worth, in figures and in words
+    glossary, tables, erratum    what each figure means; figures as tables; a published table, put right
     explore, projection          paths, neighbours, maps
     checkpoints, trainer, pretrain   the loop
     cli                          `python -m vae`

@@ -159,7 +159,7 @@ def evaluate(
         nll_by_samples=bounds.by_samples,
         mi_by_sentences=[*_information_by_sentences(seen, seed), everybody],
         delta_by_position=_by_position(seen),
-        intervals={name: metrics.mean_interval(values) for name, values in nats.items()}
+        intervals={name: metrics.mean_interval(each) for name, each in nats.items()}
         | {
             "ppl_word": metrics.perplexity_interval(bounds.nll, words),
             "ppl_token": metrics.perplexity_interval(bounds.nll, torch.tensor(tokens.lengths)),
