@@ -311,7 +311,7 @@ def _doctor(options: argparse.Namespace) -> Answer:
 def _sample(options: argparse.Namespace) -> Answer:
     """Decode draws from the prior."""
     _work_briefly()
-    space, _ = _opened(options.run)
+    space, _ = _opened(options.run, options.snapshot)
     sentences = space.decode(space.sample_prior(options.n, options.seed))
     return Answer({"seed": options.seed, "sentences": sentences}, "\n".join(sentences))
 
@@ -324,7 +324,7 @@ def _interpolate(options: argparse.Namespace) -> Answer:
     if not options.prior and not all(end.strip() for end in ends):
         raise ValueError("An end of the path is an empty sentence: give --from and --to some words.")
     _work_briefly()
-    space, _ = _opened(options.run)
+    space, _ = _opened(options.run, options.snapshot)
     a, b = space.sample_prior(2, options.seed) if options.prior else space.encode(ends).mean
     path = space.interpolate(a, b, options.steps, options.method, options.extend)
     span = 1 + 2 * options.extend
@@ -450,15 +450,15 @@ def _run(text: str) -> Run:
     return known[text]
 
 
-def _opened(text: str) -> tuple[Space, Run | None]:
-    """The model of a run, of a folder or of a Hub id, and the run if it is one."""
+def _opened(text: str, snapshot: int | None = None) -> tuple[Space, Run | None]:
+    """The model of a run (of a snapshot of it, if asked for), of a folder or of a Hub id, and the run if it is one."""
     import vae
 
     folder = Path(text).expanduser()
     if not Run(folder).exists and (folder.is_dir() or HUB_ID.fullmatch(text)):
-        return vae.load(folder if folder.is_dir() else text), None
+        return vae.load(folder if folder.is_dir() else text, snapshot), None
     run = _run(text)
-    return vae.load(run.path), run
+    return vae.load(run.path, snapshot), run
 
 
 def _corpus(run: Run | None, spec: str | None) -> Corpus:
@@ -589,6 +589,7 @@ def _add_looking(commands: Any) -> None:
     _add_evaluation(diagnosis, samples=1)
     sample = _command(commands, "sample", _sample, of=MODEL)
     sample.add_argument("-n", type=_whole(1, 1_000_000), default=10, help="sentences (10)")
+    _add_snapshot(sample)
     _add_seed(sample)
     walk = _command(commands, "interpolate", _interpolate, of=MODEL)
     walk.add_argument("--from", dest="start", metavar="TEXT", help="the sentence at t = 0, encoded to its mean")
@@ -597,6 +598,7 @@ def _add_looking(commands: Any) -> None:
     walk.add_argument("--steps", type=_whole(2, 100_000), default=11, help="sentences on the path (11)")
     walk.add_argument("--method", choices=("linear", "slerp"), default="linear", help="the kind of path (linear)")
     walk.add_argument("--extend", type=float, default=0.0, help="go on beyond both ends by this much of the path (0)")
+    _add_snapshot(walk)
     _add_seed(walk)
     encode = _command(commands, "encode", _encode, of=MODEL)
     encode.add_argument("--file", required=True, help="a .txt with a sentence a line, or .csv .tsv .jsonl .parquet")
@@ -629,6 +631,10 @@ def _command(
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_whole(0, 2**32 - 1), default=0, help="seed of the random draws (0)")
+
+
+def _add_snapshot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--snapshot", type=_whole(0, 2**63), metavar="STEP", help="the weights of a step (the last)")
 
 
 def _add_evaluation(parser: argparse.ArgumentParser, samples: int) -> None:

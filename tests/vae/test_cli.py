@@ -482,6 +482,20 @@ def trained(trained_run: Run) -> Run:
     return runs.find("trained")
 
 
+def test_a_snapshot_samples_and_interpolates_with_its_own_weights(vae: Say, trained: Run) -> None:
+    import vae as package
+
+    first = min(trained.snapshots())
+    space = package.load(trained.path, first)
+    words = ("--snapshot", str(first), "--seed", "9", "--json")
+    assert vae("sample", "trained", "-n", "3", *words).document["sentences"] == space.decode(space.sample_prior(3, 9))
+    path = space.interpolate(*space.sample_prior(2, 9), steps=3)
+    said = vae("interpolate", "trained", "--prior", "--steps", "3", *words).document["path"]
+    assert [row["text"] for row in said] == space.decode(path)
+    assert space.decode(path) != package.load(trained.path).decode(path)
+    assert "has no snapshot of step 999" in vae("sample", "trained", "--snapshot", "999").err
+
+
 def test_evaluating_samples_and_paths_are_those_of_python(vae: Say, trained: Run, corpus_file: Path) -> None:
     import vae as package
     from vae import evaluate
