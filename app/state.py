@@ -59,6 +59,10 @@ MAP_ENDS = ("map_a", "map_b")
 MAP_PLANE = "map_plane"
 """Map page: the map itself; `picked` is the row just chosen, `selected` the rows inside a box or lasso."""
 MAP_TABLE = "map_table"
+MAP_GROUPS = "map_groups"
+"""Map page: the two groups of sentences to be compared, by letter, each with its run and rows."""
+MAP_STRENGTH = "map_strength"
+"""Map page: the sentence that the difference of the two groups is added to."""
 
 WALK_STEPS = "walk_steps"
 WALK_EXTEND = "walk_extend"

@@ -338,8 +338,8 @@ def _interpolate(options: argparse.Namespace) -> Answer:
 def _encode(options: argparse.Namespace) -> Answer:
     """Write the posterior of every line of a file beside its text and labels."""
     out, path = Path(options.out), Path(options.file)
-    if out.suffix.lower() != ".parquet":
-        raise ValueError(f"--out {out} must end in .parquet.")
+    if out.suffix.lower() not in (".parquet", ".zip"):
+        raise ValueError(f"--out {out} must end in .parquet, or in .zip for the Embedding Projector.")
     if not out.absolute().parent.is_dir():
         raise ValueError(f"--out {out} cannot be written: there is no folder {out.parent}.")
     _work_quietly()
@@ -362,10 +362,15 @@ def _encode(options: argparse.Namespace) -> Answer:
     labels = table.drop(columns={column, "text"} & set(table))
     encoded = latents.encode_frame(space, pd.concat([texts, labels], axis=1))
     buffer = io.BytesIO()
-    try:
-        encoded.to_parquet(buffer, index=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"A column of {path.name} mixes kinds of values ({error}): make them all text.") from error
+    if out.suffix.lower() == ".zip":
+        codes = encoded.filter(regex=r"^mu_\d+$").to_numpy()
+        kept = [name for name in encoded if not latents.CODE_COLUMN.fullmatch(str(name))]
+        buffer.write(latents.projector(encoded[kept], codes, out.stem))
+    else:
+        try:
+            encoded.to_parquet(buffer, index=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"A column of {path.name} mixes kinds of values ({error}): make them all text.") from error
     runs.write_bytes(out, buffer.getvalue())
     document = {"out": str(out), "sentences": len(encoded), "latent_size": space.latent_size}
     return Answer(document, f"{len(encoded)} sentences encoded in {out}.")
@@ -602,7 +607,11 @@ def _add_looking(commands: Any) -> None:
     _add_seed(walk)
     encode = _command(commands, "encode", _encode, of=MODEL)
     encode.add_argument("--file", required=True, help="a .txt with a sentence a line, or .csv .tsv .jsonl .parquet")
-    encode.add_argument("--out", required=True, help="the .parquet to write: text, other columns, mu_*, logvar_*")
+    encode.add_argument(
+        "--out",
+        required=True,
+        help="the .parquet to write: text, other columns, mu_*, logvar_*; or a .zip for the Embedding Projector",
+    )
     project = _command(commands, "project", _project, of=RUN)
     project.add_argument("--method", choices=("umap", "pca"), default="umap", help="the kind of map (umap)")
     project.add_argument("--refit", action="store_true", help="fit anew even if there is a map")

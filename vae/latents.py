@@ -1,4 +1,4 @@
-"""The codes of a corpus: latents.parquet made, read and searched. No torch here, so that a map can open without it.
+"""The codes of a corpus: latents.parquet made, read, searched and summed up. No torch here: a map opens without it.
 
 One row a sentence: `text`, the label columns, then mu_0 .. mu_{L-1} and logvar_0 .. logvar_{L-1} (float32) of its
 posterior.
@@ -7,7 +7,9 @@ posterior.
 from __future__ import annotations
 
 import io
+import json
 import re
+import zipfile
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -78,6 +80,62 @@ def read_latents(run: Run) -> Latents:
     if not (means.size and "text" in frame and np.isfinite(means).all() and np.isfinite(logvars).all()):
         raise ValueError(damaged)
     return Latents(frame.drop(columns=[*mu, *logvar]), means, logvars)
+
+
+def kl_nats(
+    means: Float[ndarray, "sentences latent"], logvars: Float[ndarray, "sentences latent"]
+) -> Float[ndarray, " sentences"]:
+    """KL of each posterior from the prior, nats: the sum of `DiagonalGaussian.kl_per_dim`, for those without torch."""
+    kl: ndarray = 0.5 * (np.square(means) + np.expm1(logvars) - logvars).sum(1)
+    return kl
+
+
+def in_common(labels: pd.DataFrame, rows: Sequence[int]) -> pd.DataFrame:
+    """What sets some sentences apart from all: label, value, its share of them and of all, and the ratio of the two.
+
+    A row for each value that occurs among them, the most telling first: by the share's distance from the share of all,
+    in standard errors of a draw of that many sentences, so that a rare value in a handful does not come first.
+    """
+    few, found = labels.iloc[list(rows)], []
+    for label in labels:
+        here, everywhere = few[label].value_counts(normalize=True), labels[label].value_counts(normalize=True)
+        for value, share in here.items():
+            usual = everywhere[value]
+            error = np.sqrt(usual * (1 - usual) / len(few))
+            surprise = (share - usual) / error if error > 0 else 0.0
+            found.append((str(label), str(value), share, usual, share / usual, surprise))
+    table = pd.DataFrame(found, columns=["label", "value", "share", "usual", "ratio", "surprise"])
+    return table.sort_values(["surprise", "label", "value"], ascending=[False, True, True], ignore_index=True)
+
+
+def projector(frame: pd.DataFrame, means: Float[ndarray, "sentences latent"], name: str) -> bytes:
+    """The codes as a zip for the Embedding Projector: tensors.tsv, metadata.tsv and projector_config.json.
+
+    Load the two tables by its "Load" button, or serve the folder and open the Projector with ?config=.
+    """
+    columns = [str(column) for column in frame]
+    cells = [[" ".join(str(value).split()) for value in row] for row in frame.itertuples(index=False)]
+    metadata = cells if len(columns) == 1 else [columns, *cells]  # a single column has no header there
+    config = {
+        "embeddings": [
+            {
+                "tensorName": name,
+                "tensorShape": list(means.shape),
+                "tensorPath": "tensors.tsv",
+                "metadataPath": "metadata.tsv",
+            }
+        ]
+    }
+    files = {
+        "tensors.tsv": "".join("\t".join(f"{value:.6g}" for value in code) + "\n" for code in means),
+        "metadata.tsv": "".join("\t".join(row) + "\n" for row in metadata),
+        "projector_config.json": json.dumps(config, indent=2, ensure_ascii=False) + "\n",
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, text in files.items():
+            archive.writestr(file, text)
+    return buffer.getvalue()
 
 
 def nearest(

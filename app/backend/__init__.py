@@ -60,11 +60,37 @@ from app.backend.form import (
 from app.backend.history import figures, kl_per_dimension, log_tail, metrics, samples, verdict
 from app.backend.jobs import delete, launch, rename, resume, stop
 from app.backend.listing import Entry, colours, config, entries, entry, showcase, table
-from app.backend.maps import Codes, codes, encode_sentences, fit_umap, fitting, has_codes, project
+from app.backend.maps import (
+    Codes,
+    codes,
+    codes_file,
+    encode_sentences,
+    fit_umap,
+    fitting,
+    has_codes,
+    in_common,
+    neighbours,
+    project,
+)
 from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
-from app.backend.walks import End, Walk, end_code, walk, walk_command, walk_python, word_changes
+from app.backend.walks import (
+    End,
+    Pair,
+    Walk,
+    Way,
+    carried,
+    end_code,
+    input_text,
+    random_pairs,
+    snapshots,
+    walk,
+    walk_command,
+    walk_python,
+    walks,
+    word_changes,
+)
 from vae.config import Config, Data, Knob
-from vae.tables import comma_separated, latex
+from vae.tables import comma_separated, latex, tex
 
 if TYPE_CHECKING:  # pandas can wait
     from vae.projection import Projection as Projection
@@ -86,13 +112,17 @@ __all__ = [
     "Gap",
     "Knob",
     "Model",
+    "Pair",
     "Preview",
     "Walk",
+    "Way",
     "build",
+    "carried",
     "changed",
     "check_name",
     "check_source",
     "codes",
+    "codes_file",
     "colours",
     "comma_separated",
     "command",
@@ -116,6 +146,8 @@ __all__ = [
     "gap",
     "has_codes",
     "has_report",
+    "in_common",
+    "input_text",
     "kl_per_dimension",
     "knobs",
     "latent_size",
@@ -127,9 +159,11 @@ __all__ = [
     "measuring",
     "metrics",
     "model",
+    "neighbours",
     "preview",
     "prior",
     "project",
+    "random_pairs",
     "recipe",
     "recipe_names",
     "rename",
@@ -140,13 +174,16 @@ __all__ = [
     "samples",
     "save_upload",
     "showcase",
+    "snapshots",
     "stop",
     "stop_measuring",
     "table",
+    "tex",
     "trajectory",
     "verdict",
     "walk",
     "walk_command",
     "walk_python",
+    "walks",
     "word_changes",
 ]

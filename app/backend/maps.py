@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import streamlit as st
@@ -76,6 +77,35 @@ def project(of: Model, method: str) -> Projection | None:
     return _project(str(run.path), method, tuple(map(mark, files)))
 
 
+def neighbours(of: Model, code: Float[ndarray, " latent"], count: int) -> list[tuple[int, float]]:
+    """The sentences whose codes lie nearest to a code, nearest first: their rows and distances. Exact."""
+    from vae import latents
+
+    known = codes(of)
+    rows, distances = latents.nearest(known.means, code[None], min(count, len(known.means)))
+    return list(zip(rows[0].tolist(), distances[0].tolist(), strict=True))
+
+
+def in_common(of: Model, rows: Sequence[int]) -> pd.DataFrame:
+    """What sets some sentences apart from all of a run's: label, value, share, usual, ratio, surprise."""
+    from vae import latents
+
+    return latents.in_common(codes(of).labels, rows)
+
+
+def codes_file(of: Model, kind: Literal["parquet", "projector"]) -> bytes:
+    """The codes of a run to take away: latents.parquet as it is, or a zip for the Embedding Projector."""
+    from vae import latents
+
+    known, run = codes(of), of.run
+    assert run is not None, "codes() has seen a run"
+    if kind == "parquet":
+        return run.latents_path.read_bytes()
+    frame = known.labels.copy()
+    frame.insert(0, "text", known.texts)
+    return latents.projector(frame, known.means, of.name)
+
+
 def fit_umap(of: Model) -> None:
     """Start fitting the UMAP of a run, unless one is at it. Its words go to umap.log."""
     if (run := of.run) is None:
@@ -99,15 +129,13 @@ def _codes(path: str, mark: tuple[int, int]) -> Codes:
     known = latents.read_latents(runs.Run(path))
     texts = known.frame["text"].astype(str).tolist()
     labels = known.frame.drop(columns="text").astype("string").fillna("none").replace("", "none")
-    # The KL of each posterior, as in `DiagonalGaussian.kl_per_dim`, without loading torch for it.
-    kl = 0.5 * (np.square(known.means) + np.expm1(known.logvars) - known.logvars).sum(1)
     return Codes(
         labels=labels,
         texts=texts,
         means=known.means,
         logvars=known.logvars,
         words=np.array([len(text.split()) for text in texts]),
-        kl_nats=kl,
+        kl_nats=latents.kl_nats(known.means, known.logvars),
     )
 
 

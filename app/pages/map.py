@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import backend, charts, state
-from app.components import latent_map
+from app.components import latent_map, selection
 from app.components.address import Between, heed
 from app.components.latent_map import Mark, Scene
 from app.components.run_picker import run_picker
@@ -136,6 +136,9 @@ def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
             else f":gray[click a point to make it end {side}]"
         )
         st.markdown(f":gray-badge[{side}] {words}")
+    if rows[0] is not None and not name.startswith("~"):
+        with st.expander("Nearest to A", icon=":material/near_me:"):
+            selection.near(model, codes, rows[0])
     if None in rows:
         return
     query = {state.RUN: name} if not name.startswith("~") else {}
@@ -292,17 +295,35 @@ with plane:
         on_selected=lambda: circled(name, ends, len(codes.texts)),
     )
     st.caption(notes(projection, bool(placed), blob=bool(verdict and verdict.name == "collapsed")))
-    st.download_button(
-        "Take this map along",
-        partial(map_html, name, codes, projection, colour),
-        f"{name}-{projection.method}.html",
-        "text/html",
-        icon=":material/download:",
-        help="One HTML file with every sentence on hover; it opens in any browser, without a network.",
-    )
+    with st.container(horizontal=True):
+        st.download_button(
+            "Take this map along",
+            partial(map_html, name, codes, projection, colour),
+            f"{name}-{projection.method}.html",
+            "text/html",
+            icon=":material/download:",
+            help="One HTML file with every sentence on hover; it opens in any browser, without a network.",
+        )
+        st.download_button(
+            "Codes",
+            partial(backend.codes_file, model, "parquet"),
+            f"{name}-codes.parquet",
+            "application/vnd.apache.parquet",
+            icon=":material/download:",
+            help="Every sentence with its labels, mean (mu) and log variance of its code, as parquet.",
+        )
+        st.download_button(
+            "For the Embedding Projector",
+            partial(backend.codes_file, model, "projector"),
+            f"{name}-projector.zip",
+            "application/zip",
+            icon=":material/download:",
+            help="The codes and their labels as the two tables that the Embedding Projector loads, with its config.",
+        )
 
 if selected:
     table(name, codes, selected, ends, "sentences circled")
+    selection.about(model, codes, selected)
 elif found is not None:
     table(name, codes, found, ends, f"sentences with “{escape(query)}”")
 else:
@@ -310,3 +331,4 @@ else:
         "Click a point for end A and another for end B; each further click moves B. Box and Lasso, or dragging with "
         "Shift, list sentences below. Ctrl and the wheel, or + and −, zoom."
     )
+selection.groups(model, codes)

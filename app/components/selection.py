@@ -1,0 +1,154 @@
+"""Sentences that were circled on a map: what they share, where their middle lies, and how two groups differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import backend, state
+from app.components import sentences
+from app.components.sentences import escape
+
+TELLING = 2.0
+"""Standard errors from which on a share counts as telling."""
+MOST = 8
+"""Most values that are listed."""
+NEAR = 5
+"""Neighbours that are listed."""
+STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+"""How much of the difference of two groups is added."""
+
+
+def about(model: backend.Model, codes: backend.Codes, rows: Sequence[int]) -> None:
+    """What the sentences have in common, their middle, and the buttons that make a group of them."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**What they have in common**")
+        share(model, rows)
+    with right:
+        st.markdown("**In their middle**")
+        middle = codes.means[list(rows)].mean(0)
+        sentences.listing(backend.decode(model, middle[None]))
+        spread = float(np.linalg.norm(codes.means[list(rows)] - middle, axis=1).mean())
+        st.caption(f"The mean of their {len(rows):,} codes, decoded. They lie {spread:.1f} from it, on average.")
+        with st.container(horizontal=True):
+            for letter in "12":
+                st.button(
+                    f"Keep as group {letter}",
+                    key=f"map_group_{letter}",
+                    icon=":material/bookmark:",
+                    on_click=keep,
+                    args=(letter, model.name, list(rows)),
+                )
+
+
+def share(model: backend.Model, rows: Sequence[int]) -> None:
+    """The values of labels that are commoner among these sentences than among all."""
+    table = backend.in_common(model, rows)
+    table = table[(table["surprise"] > TELLING) & (table["ratio"] > 1)].head(MOST)
+    if table.empty:
+        st.caption("No value of a label is commoner among them than chance explains.")
+        return
+    st.dataframe(
+        table[["label", "value", "share", "usual"]],
+        hide_index=True,
+        column_config={
+            "share": st.column_config.ProgressColumn(
+                "among them", format="percent", min_value=0, max_value=1, help="Their share of the circled sentences."
+            ),
+            "usual": st.column_config.ProgressColumn(
+                "among all", format="percent", min_value=0, max_value=1, help="Their share of all sentences of the map."
+            ),
+        },
+        alt="Values of labels that are common among the circled sentences",
+    )
+
+
+def near(model: backend.Model, codes: backend.Codes, row: int) -> None:
+    """The sentences whose codes lie nearest to that of one."""
+    found = [(other, far) for other, far in backend.neighbours(model, codes.means[row], NEAR + 1) if other != row][
+        :NEAR
+    ]
+    frame = pd.DataFrame(
+        {"distance": [far for _, far in found], "sentence": [codes.texts[other] for other, _ in found]}
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={
+            "distance": st.column_config.NumberColumn(
+                format="%.1f",
+                width="small",
+                help="Between the codes, in all dimensions. Random codes lie about "
+                f"{np.sqrt(2 * codes.means.shape[1]):.0f} from each other.",
+            ),
+            "sentence": st.column_config.TextColumn(width="large"),
+        },
+        alt="Nearest sentences",
+    )
+
+
+def keep(letter: str, run: str, rows: list[int]) -> None:
+    """Remember a group of sentences for this session."""
+    st.session_state.setdefault(state.MAP_GROUPS, {})[letter] = {"run": run, "rows": rows}
+
+
+def forget() -> None:
+    """Drop both groups."""
+    st.session_state.pop(state.MAP_GROUPS, None)
+
+
+def groups(model: backend.Model, codes: backend.Codes) -> None:
+    """The difference of the means of two groups, added to a sentence with growing strength."""
+    kept = {
+        letter: g["rows"] for letter, g in st.session_state.get(state.MAP_GROUPS, {}).items() if g["run"] == model.name
+    }
+    kept = {letter: [row for row in rows if row < len(codes.texts)] for letter, rows in kept.items()}
+    if not kept:
+        return
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("**Two groups**")
+            st.button("Forget them", key="map_groups_forget", icon=":material/close:", on_click=forget, type="tertiary")
+        for letter in "12":
+            rows = kept.get(letter)
+            words = (
+                f"{len(rows):,} sentences, such as “{escape(codes.texts[rows[0]])}”"
+                if rows
+                else ":gray[circle others and keep them]"
+            )
+            st.markdown(f":gray-badge[{letter}] {words}")
+        if len(kept) == 2:
+            difference(model, codes, kept["1"], kept["2"])
+
+
+def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int], second: Sequence[int]) -> None:
+    """What the way from group 1 to group 2 does to a sentence."""
+    middles = [codes.means[list(rows)].mean(0) for rows in (first, second)]
+    way = middles[1] - middles[0]
+    text = st.text_input(
+        "Add the difference of their means (2 − 1) to",
+        codes.texts[first[0]],
+        key=state.MAP_STRENGTH,
+        max_chars=2000,
+        help="The code of this sentence plus a multiple of the difference, decoded.",
+    )
+    if not text or not text.strip():
+        st.caption("Type a sentence to add it to.")
+        return
+    start = backend.encode(model, text)[0]
+    path = np.stack([start + strength * way for strength in STRENGTHS]).astype(np.float32)
+    frame = pd.DataFrame({"strength": STRENGTHS, "sentence": backend.decode(model, path)})
+    st.dataframe(
+        frame,
+        hide_index=True,
+        column_config={
+            "strength": st.column_config.NumberColumn("times", format="%.1f", width="small"),
+            "sentence": st.column_config.TextColumn(width="large"),
+        },
+        alt="A sentence with the difference of the two groups added in growing strength",
+    )
+    st.caption(f"The means of the groups lie {float(np.linalg.norm(way)):.1f} apart; 0 times is the sentence rebuilt.")
