@@ -225,14 +225,20 @@ def rate_distortion(
     step = lines[1] - lines[0]
     for nats in (*lines, *(lines[-1] + step * more for more in range(1, 30))):
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line={"color": palette.QUIET, "width": 0.6}, **_MUTE)
+    taken = [
+        *zip(ends["kl_nats"], ends["rec_nats"], strict=True),
+        *zip(paths["kl_nats"], paths["rec_nats"], strict=True),
+    ]
+    name = "−ELBO "  # said once
     for nats in lines:
         if places := _along(nats, view):
-            x, y = max(places, key=lambda place: _nearest(place, ends))
-            figure.add_annotation(x=x, y=y, text=f"−ELBO {nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
+            x, y = max(places, key=lambda place: _nearest(place, taken))
+            figure.add_annotation(x=x, y=y, text=f"{name}{nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
+            name = ""
     for name, nats in yardsticks.items():
         line = {"color": colours[name], "width": 2, "dash": "dash"}
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line=line, **_MUTE)
-    for run, colour in colours.items():
+    for run, colour in sorted(colours.items(), key=lambda pair: pair[0] in yardsticks):  # a yardstick lies on top
         way, end = paths[paths["run"] == run], ends[ends["run"] == run]
         words = [f"step {step:,}, phase {phase} {PHASES.get(phase, '')}" for step, phase in _numbers(way)]
         figure.add_scatter(
@@ -251,7 +257,7 @@ def rate_distortion(
             y=end["rec_nats"],
             customdata=[(run, "measured", *(end["kl_nats"] + end["rec_nats"]))],
             mode="markers",
-            marker={"color": colour, "size": 16, "line": {"color": "white", "width": 1.5}},
+            marker={"color": colour, "line": {"color": "white", "width": 1.5}} | _POINTS[run in yardsticks],
             name=run,
             hovertemplate=_PLACE,
         )
@@ -345,30 +351,29 @@ def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
 def dimensions(
     values: Sequence[float], order: Sequence[int], colour: str, axis: str, *, line: float | None = None
 ) -> PlotlyFigure:
-    """A figure of each dimension of z, as bars in the order given; with a `line` to be over, on a logarithmic scale."""
+    """A figure of each dimension of z in the order given: bars, or with a `line` to be over, dots on a log scale."""
     import plotly.graph_objects as go
 
-    floor = 1e-4
-    shown = [values[dimension] if line is None else max(values[dimension], floor) for dimension in order]
-    ranks = list(range(1, len(order) + 1))
-    figure = go.Figure(
-        go.Bar(
-            x=ranks,
-            y=shown,
-            customdata=[(dimension, values[dimension]) for dimension in order],
-            marker={"color": colour},
-            hovertemplate="z%{customdata[0]}: %{customdata[1]:,.3~r}<extra></extra>",
-        )
-    )
+    floor = 1e-4  # what is less is drawn there; on hover stands how much it is
+    look: dict[str, Any] = {
+        "x": list(range(1, len(order) + 1)),
+        "customdata": [(dimension, values[dimension]) for dimension in order],
+        "hovertemplate": "z%{customdata[0]}: %{customdata[1]:,.3~r}<extra></extra>",
+    }
+    figure = go.Figure()
     _still(figure, "dimension of z, by KL", axis, height=300)
+    figure.update_xaxes(range=[0.2, len(order) + 0.8])
     if line is None:
+        shown = [values[dimension] for dimension in order]
+        figure.add_bar(y=shown, marker={"color": colour}, **look)
         figure.update_yaxes(range=[0, 1.08 * max(0.1, *shown)])
     else:
+        shown = [max(values[dimension], floor) for dimension in order]
+        figure.add_scatter(y=shown, mode="markers", marker={"color": colour, "size": 9}, **look)
         figure.add_hline(y=line, line={"color": palette.QUIET, "dash": "dot", "width": 2})
-        figure.add_annotation(x=ranks[-1], y=math.log10(line), text=f"in use above {line:g}", **_OVER_LINE)
-        figure.update_yaxes(
-            type="log", dtick=1, tickformat="~g", range=[math.log10(floor), math.log10(max(2, 1.2 * max(shown)))]
-        )
+        figure.add_annotation(x=len(order), y=math.log10(line), text=f"in use above {line:g}", **_OVER_LINE)
+        ends = [math.log10(floor) - 0.15, math.log10(max(2, 2 * max(shown)))]
+        figure.update_yaxes(type="log", dtick=1, tickformat="~g", range=ends)
     return figure
 
 
@@ -424,9 +429,9 @@ def gaps(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
             "<extra></extra>",
         )
     )
-    reach = 1.15 * max(frame["low"].abs().max(), frame["high"].abs().max(), METRICS["nll_nats"].reach, 0.5)
+    low, high = min(frame["low"].min(), -0.5), max(frame["high"].max(), 0.5)
     _still(figure, "less with z  ←  NLL_K (nats)  →  more with z", "", height=120 + 40 * len(frame))
-    figure.update_xaxes(range=[-reach, reach], zeroline=False)
+    figure.update_xaxes(range=[low - 0.08 * (high - low), high + 0.08 * (high - low)], zeroline=False)
     figure.add_vline(x=0, line={"color": palette.QUIET, "width": 2})
     figure.update_yaxes(autorange="reversed", range=[-0.6, len(frame) - 0.4])
     return figure
@@ -528,9 +533,16 @@ def _marks(boundaries: Phases, chosen: int | None, reach: float, last: int) -> p
     return pd.DataFrame(rows, columns=["step", "value", "run", "kind", "label"])
 
 
+_POINTS: Mapping[bool, Any] = {False: {"size": 17}, True: {"size": 12, "symbol": "diamond"}}
+"""The point of a run and of a yardstick, which may cover it."""
 _MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
 _ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 9, "xshift": 3}
-_OVER_LINE: Mapping[str, Any] = {"showarrow": False, "xanchor": "right", "yanchor": "bottom"}
+_OVER_LINE: Mapping[str, Any] = {
+    "showarrow": False,
+    "xanchor": "right",
+    "yanchor": "bottom",
+    "font": {"color": palette.FAINT},
+}
 _PLACE = (
     "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats"
     "<extra>%{customdata[0]}</extra>"
@@ -562,9 +574,9 @@ def _along(nats: float, view: Mapping[str, tuple[float, float]]) -> list[tuple[f
     ]
 
 
-def _nearest(place: tuple[float, float], ends: pd.DataFrame) -> float:
-    """How far the nearest run is."""
-    return min(math.dist(place, end) for end in zip(ends["kl_nats"], ends["rec_nats"], strict=True))
+def _nearest(place: tuple[float, float], others: Sequence[tuple[float, float]]) -> float:
+    """How far it is from a place to the nearest other one."""
+    return min(math.dist(place, other) for other in others)
 
 
 def _round_values(low: float, high: float, most: int = 8) -> list[float]:

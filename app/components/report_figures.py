@@ -74,8 +74,9 @@ def does_z_help(
             st.markdown(f"{dot(name, colours[name])}: {_gap(gap) if gap else _UNPAIRED}")
         if gaps:
             st.caption(
-                "The same sentences, compared one by one; the interval is of 95 %. With z the cost is an upper bound, "
-                "tighter for larger K, and without z it is exact: a run may be better than this, but not worse."
+                "The same sentences, compared one by one; intervals are of 95 %. With z the cost is an upper bound, "
+                "tighter for larger K; without z it is exact. So a run may be better than this, but not worse. It is "
+                "judged as a language model alone: a z that costs a little more may be worth its walks."
             )
     if gaps:
         with picture:
@@ -94,7 +95,7 @@ def _gap(gap: backend.Gap) -> str:
     if gap.high < 0:
         return f"z helps. A sentence costs {size} less** {interval} than under {yardstick}."
     if gap.low > 0:
-        return f"z costs more than it gives. A sentence costs {size} more** {interval} than under {yardstick}."
+        return f"as a language model, z does not pay. A sentence costs {size} more** {interval} than under {yardstick}."
     return f"no difference to {yardstick} that these sentences can show."
 
 
@@ -106,17 +107,20 @@ def rate_distortion(
     ends = pd.DataFrame([{"run": each.name, **_figures(each, "kl_nats", "rec_nats")} for each in found])
     ways = [backend.trajectory(each.name).assign(run=each.name) for each in found]
     costs = {each.name: each.report.nll_nats for each in yardsticks if each.name in colours}
-    marked = " The dashed line is the cost of the language model: left of and below it, z pays for itself." * bool(
-        costs
-    )
-    st.markdown(
-        "KL is the rate, what a code costs; rec is the distortion, what rebuilding still costs. Down and left is "
-        "better. Along a thin line −ELBO is the same: a run trades one for the other. A run at KL 0 is a language "
-        f"model.{marked} Thin, the way each run took in training.",
-        width=820,
-    )
     drawn = charts.rate_distortion(ends, pd.concat(ways, ignore_index=True), colours, costs)
-    figure(drawn, "rate-distortion", f"KL against rec of {', '.join(colours)}", zoom=True)
+    picture, words = st.columns(_BESIDE, gap="large", vertical_alignment="center")
+    with picture:
+        figure(drawn, "rate-distortion", f"KL against rec of {', '.join(colours)}", zoom=True)
+    with words:
+        st.markdown(
+            "KL is the rate: what a code costs. rec is the distortion: what rebuilding from it still costs. "
+            "**Down and left is better.**\n\n"
+            "Along a thin line −ELBO, their sum, is the same: a run trades one for the other. A run at KL 0 is a "
+            "language model.\n\n"
+            "The trail behind a point is the way that the run took in training."
+        )
+        if costs:
+            st.markdown("On the dashed line a sentence costs what it costs the yardstick: below it, z pays for itself.")
 
 
 def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str]) -> None:
@@ -134,8 +138,8 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
     with right:
         st.subheader("How much information can be seen", anchor=False, help=METRICS["mi_nats"].definition)
         st.markdown(
-            "N sentences show at most ln N nats. A solid line at the ceiling says “at least this much”; where it meets "
-            "the dashed one, the upper bound, MI is known."
+            "N sentences show at most ln N nats. A solid line at the ceiling says “at least this much”. Dashed is an "
+            "upper bound, where it is near enough to be seen: between the two lies MI."
         )
         growing = [pd.DataFrame(each.report.mi_by_sentences).assign(run=each.name) for each in found]
         drawn = charts.information(pd.concat(growing, ignore_index=True), colours)
@@ -170,7 +174,10 @@ def dimensions(found: backend.Evaluation, colour: str) -> None:
         drawn = charts.dimensions(report.kl_per_dim_nats, order, colour, METRICS["kl_nats"].axis)
         figure(drawn, f"{found.name}-kl-by-dimension", f"KL of each dimension of {found.name}")
     with right:
-        st.markdown(f"**Variance of its mean: {report.active_units} in use**", help=METRICS["active_units"].definition)
+        st.markdown(
+            f"**Variance of its mean: {report.active_units} of {report.latent_size} in use**",
+            help=METRICS["active_units"].definition,
+        )
         drawn = charts.dimensions(report.variance_per_dim, order, colour, "Var(μ)", line=0.01)
         figure(drawn, f"{found.name}-variance-by-dimension", f"Variance of each dimension of {found.name}")
 
