@@ -18,7 +18,7 @@ Where things are, from the ground up:
     decode, space                z to sentences; a model ready to use
     evaluate, report, doctor     what a latent space is worth, in figures and in words
     glossary, tables, erratum    what each figure means; figures as tables; a published table, put right
-    explore, projection          paths, neighbours, maps
+    explore, planes, projection  paths, exact planes, maps
     checkpoints, trainer, pretrain   the loop
     cli                          `python -m vae`
 

@@ -1,0 +1,221 @@
+"""Exact two-dimensional planes in latent space: where a code lies on one, which codes make it up, what is dense there.
+
+A plane is an origin and two orthonormal directions; a point (x, y) of it *is* the code origin + x e1 + y e2, so a plane
+can be decoded and walked on, which a UMAP cannot. Nothing is estimated here. Codes are float64; no torch.
+
+Densities are marginals: what is seen of a distribution when everything is projected onto the plane at a right angle.
+That of a Gaussian is again one, so prior and aggregate posterior are computed exactly. They are not the densities of
+the slice that is decoded, which in many dimensions is empty nearly everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+FLAT = 1e-6
+"""Distance from a line, relative to the longer side of a triangle, under which it spans no plane."""
+BLOCK = 2**21
+"""Most pairs of places and sentences whose densities are computed at once."""
+DRAWS = 2000
+"""Codes drawn from the aggregate posterior to find the density that encloses a share of it."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plane:
+    """A plane: z = origin + x axes[0] + y axes[1]."""
+
+    origin: Float[ndarray, " latent"]
+    axes: Float[ndarray, "2 latent"]
+    """Orthonormal rows."""
+    names: tuple[str, str]
+    """What the two axes are called."""
+
+    def code(self, xy: Float[ndarray, "n 2"]) -> Float[ndarray, "n latent"]:
+        """The codes at places of the plane."""
+        found: ndarray = self.origin + np.asarray(xy, np.float64) @ self.axes
+        return found
+
+    def place(self, codes: Float[ndarray, "n latent"]) -> Float[ndarray, "n 2"]:
+        """The places of the plane that lie nearest to codes: their own, for codes of the plane."""
+        found: ndarray = (np.asarray(codes, np.float64) - self.origin) @ self.axes.T
+        return found
+
+    def distance(self, codes: Float[ndarray, "n latent"]) -> Float[ndarray, " n"]:
+        """How far codes lie from the plane (Euclidean)."""
+        found: ndarray = np.linalg.norm(np.asarray(codes, np.float64) - self.code(self.place(codes)), axis=1)
+        return found
+
+
+class Region(NamedTuple):
+    """Cells of a grid that hang together and read the same."""
+
+    value: int
+    """What the cells of the grid hold."""
+    size: int
+    """Number of cells."""
+    row: int
+    column: int
+    """A cell well inside, as far from the edge of the region as there is one."""
+
+
+def principal(means: Float[ndarray, "sentences latent"]) -> Plane:
+    """The plane in which codes differ most: through their mean, along the two directions of largest variance.
+
+    The signs are those of the PCA of `vae.projection`: the largest loading of a direction is positive. `ValueError`
+    for codes that are no table of at least one row and two columns.
+    """
+    codes = np.asarray(means, np.float64)
+    if codes.ndim != 2 or len(codes) < 1 or codes.shape[1] < 2:
+        raise ValueError(f"A plane needs codes of two dimensions or more, but these have the shape {codes.shape}.")
+    mean = codes.mean(0)
+    variances, vectors = np.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))  # ascending
+    axes = np.array([vector * np.copysign(1, vector[np.abs(vector).argmax()]) for vector in vectors.T[:-3:-1]])
+    total = float(variances.sum())
+    shares = variances[:-3:-1].clip(0) / total if total > 0 else np.zeros(2)
+    first, second = (f"PC {i} ({100 * share:.0f} % of variance)" for i, share in enumerate(shares, 1))
+    return Plane(origin=mean, axes=axes, names=(first, second))
+
+
+def dimensions(i: int, j: int, size: int, through: Float[ndarray, " latent"] | None = None) -> Plane:
+    """The plane of two of the `size` dimensions, counted from 0; its coordinates are z[i] and z[j] themselves.
+
+    The other dimensions are those of the code `through`, else 0. `ValueError` for dimensions that are not two of them.
+    """
+    if i == j or not (0 <= i < size and 0 <= j < size):
+        raise ValueError(f"Dimensions {i} and {j} span no plane: choose two different ones from 0 to {size - 1}.")
+    origin = np.zeros(size) if through is None else np.array(through, np.float64)
+    if origin.shape != (size,):
+        raise ValueError(f"A plane of {size} dimensions cannot go through a code of the shape {origin.shape}.")
+    origin[[i, j]] = 0
+    return Plane(origin=origin, axes=np.eye(size)[[i, j]], names=(f"z[{i}]", f"z[{j}]"))
+
+
+def through(
+    a: Float[ndarray, " latent"],
+    b: Float[ndarray, " latent"],
+    c: Float[ndarray, " latent"],
+    names: Sequence[str] = "ABC",
+) -> Plane:
+    """The plane through three codes: a is its origin, b lies on the first axis, c on the side where y > 0.
+
+    `ValueError` for codes of different sizes, and for three that lie on a line.
+    """
+    a, b, c = (np.asarray(code, np.float64) for code in (a, b, c))
+    if a.ndim != 1 or not a.shape == b.shape == c.shape:
+        raise ValueError(
+            f"Three codes of one size span a plane; these have the shapes {a.shape}, {b.shape}, {c.shape}."
+        )
+    width, side = np.linalg.norm(b - a), np.linalg.norm(c - a)
+    scale = FLAT * max(width, side)
+    one, two, three = names
+    if width > scale:
+        first = (b - a) / width
+        for _ in range(2):  # once more: what rounding has left along the first axis
+            c = c - ((c - a) @ first) * first
+        height = np.linalg.norm(c - a)
+        if height > scale:
+            return Plane(origin=a, axes=np.array([first, (c - a) / height]), names=(f"{one} → {two}", f"→ {three}"))
+    raise ValueError(f"{one}, {two} and {three} lie on one line, so they span no plane: choose another of them.")
+
+
+def centres(bounds: tuple[float, float, float, float], n: int) -> Float[ndarray, "cells 2"]:
+    """The middles of n x n cells of a window (left, right, bottom, top): from the left, row by row from the bottom."""
+    left, right, bottom, top = bounds
+    if n < 1 or not (left < right and bottom < top and np.isfinite(bounds).all()):
+        raise ValueError(f"There is no grid of {n} by {n} cells in the window {bounds}.")
+    share = (np.arange(n) + 0.5) / n
+    x, y = np.meshgrid(left + (right - left) * share, bottom + (top - bottom) * share)
+    return np.stack([x.ravel(), y.ravel()], 1)
+
+
+def grid(plane: Plane, bounds: tuple[float, float, float, float], n: int) -> Float[ndarray, "cells latent"]:
+    """The codes at the middles of n x n cells of a window of the plane, in the order of `centres`."""
+    return plane.code(centres(bounds, n))
+
+
+def regions(cells: Int[ndarray, "rows columns"]) -> tuple[Int[ndarray, "rows columns"], list[Region]]:
+    """Cells that touch at a side and hold the same number, as regions: of each cell the index of its own, and a list.
+
+    The largest comes first. A cell well inside is one whose square of equal cells around it is largest.
+    """
+    from scipy import ndimage
+
+    labels = np.zeros(cells.shape, np.int64)
+    count = 0
+    for value in np.unique(cells):
+        parts, found = ndimage.label(cells == value)
+        labels[parts > 0] = parts[parts > 0] + count
+        count += found
+    known: list[Region] = []
+    for label, box in enumerate(ndimage.find_objects(labels), 1):
+        inside = labels[box] == label
+        depth = ndimage.distance_transform_cdt(np.pad(inside, 1), "chessboard")[1:-1, 1:-1]
+        row, column = np.unravel_index(depth.argmax(), depth.shape)
+        row, column = int(row) + box[0].start, int(column) + box[1].start
+        known.append(Region(int(cells[row, column]), int(inside.sum()), row, column))
+    order = sorted(range(count), key=lambda index: -known[index].size)
+    rank = np.empty(count, np.int64)
+    rank[order] = np.arange(count)
+    return rank[labels - 1], [known[index] for index in order]
+
+
+def prior_density(plane: Plane, xy: Float[ndarray, "n 2"]) -> Float[ndarray, " n"]:
+    """The prior N(0, I) as seen on the plane, per unit of area: N(place of 0, I) in two dimensions."""
+    centre = plane.place(np.zeros((1, len(plane.origin))))
+    found: ndarray = np.exp(-0.5 * np.square(np.asarray(xy) - centre).sum(1)) / (2 * np.pi)
+    return found
+
+
+def aggregate_density(
+    plane: Plane,
+    xy: Float[ndarray, "n 2"],
+    means: Float[ndarray, "sentences latent"],
+    logvars: Float[ndarray, "sentences latent"],
+) -> Float[ndarray, " n"]:
+    """The aggregate posterior q(z) = mean of q(z|x) over sentences as seen on the plane, per unit of area.
+
+    A mixture of Gaussians with the means and covariances axes diag(sigma^2) axes^T of the projected posteriors.
+    """
+    xy, places = np.asarray(xy, np.float64), plane.place(means)
+    first, second = plane.axes
+    variances = np.exp(np.asarray(logvars, np.float64))
+    a, b, c = variances @ first**2, variances @ (first * second), variances @ second**2  # (N,) each: [[a, b], [b, c]]
+    determinant = a * c - b**2
+    density = np.zeros(len(xy))
+    block = max(1, BLOCK // max(1, len(xy)))
+    for start in range(0, len(places), block):
+        rows = slice(start, start + block)
+        x, y = (xy[:, None] - places[rows]).transpose(2, 0, 1)  # (n, b) each
+        squares = (c[rows] * x**2 - 2 * b[rows] * x * y + a[rows] * y**2) / determinant[rows]
+        density += (np.exp(-0.5 * squares) / np.sqrt(determinant[rows])).sum(1)
+    found: ndarray = density / (2 * np.pi * len(places))
+    return found
+
+
+def prior_level(share: float) -> float:
+    """The density of the prior on a plane above which a share of it lies: that at the radius sqrt(-2 ln(1 - share))."""
+    return (1 - share) / (2 * np.pi)
+
+
+def aggregate_level(
+    plane: Plane,
+    means: Float[ndarray, "sentences latent"],
+    logvars: Float[ndarray, "sentences latent"],
+    share: float,
+    seed: int = 0,
+) -> float:
+    """The density of the aggregate posterior on a plane above which a share of it lies.
+
+    A quantile of the density at 2,000 draws of z ~ q(z), the same for the same seed: estimated, all else is exact.
+    """
+    random = np.random.default_rng(seed)
+    rows = np.arange(DRAWS) * len(means) // DRAWS  # every sentence as often as another, nearly
+    noise = random.standard_normal((DRAWS, means.shape[1]))
+    draws = means[rows] + np.exp(0.5 * np.asarray(logvars[rows], np.float64)) * noise
+    return float(np.quantile(aggregate_density(plane, plane.place(draws), means, logvars), 1 - share))
