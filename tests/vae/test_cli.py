@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from vae import cli, doctor, jobs, machine, recipes, report, runs
@@ -562,6 +564,12 @@ def test_encoding_keeps_every_line_in_order(vae: Say, trained: Run, tmp_path: Pa
     assert vae("encode", "trained", "--file", "rows.jsonl", "--out", "rows.parquet").out.startswith("3 sentences")
     frame = pd.read_parquet("rows.parquet")
     assert (frame["text"].tolist(), frame["kind"].tolist()) == (["a", "", ""], [1, 2, 3])
+
+    assert vae("encode", "trained", "--file", "rows.jsonl", "--out", "rows.zip").status == 0
+    with zipfile.ZipFile("rows.zip") as archive:
+        assert archive.read("metadata.tsv").decode() == "text\tkind\na\t1\n\t2\n\t3\n"
+        values = [line.split("\t") for line in archive.read("tensors.tsv").decode().splitlines()]
+    assert np.array(values, float) == pytest.approx(frame.filter(regex="^mu_").to_numpy(), rel=1e-4)
 
     Path("mixed.jsonl").write_text('{"text": "a", "kind": 1}\n{"text": "b", "kind": "two"}\n', encoding="utf-8")
     assert "mixes kinds" in vae("encode", "trained", "--file", "mixed.jsonl", "--out", "mixed.parquet").err

@@ -1,5 +1,8 @@
 """The codes of a corpus, written, read back and searched."""
 
+import io
+import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vae.config import Config, Phase
-from vae.latents import encode_frame, nearest, read_latents, write_latents
+from vae.latents import encode_frame, in_common, kl_nats, nearest, projector, read_latents, write_latents
 from vae.posterior import DiagonalGaussian
 from vae.runs import Run
 
@@ -120,3 +123,52 @@ def test_a_code_is_nearest_to_itself_at_distance_zero_however_far_out() -> None:
 def test_neighbours_that_do_not_exist_are_an_error(k: int) -> None:
     with pytest.raises(ValueError, match=f"{k} neighbours"):
         nearest(np.zeros((3, 2), np.float32), np.zeros((1, 2), np.float32), k)
+
+
+def test_the_kl_of_a_sentence_is_that_of_its_posterior() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q = DiagonalGaussian(torch.randn(9, 4, generator=generator), torch.randn(9, 4, generator=generator))
+    expected = q.kl_per_dim().sum(1).numpy()
+    np.testing.assert_allclose(kl_nats(q.mean.numpy(), q.logvar.numpy()), expected, rtol=1e-5)
+
+
+class TestWhatSentencesHaveInCommon:
+    labels = pd.DataFrame({"animal": ["dog"] * 10 + ["cat"] * 90, "weather": ["sun", "rain"] * 50})
+
+    def test_the_telling_value_comes_first(self) -> None:
+        table = in_common(self.labels, [0, 1, 2, 3, 10, 11])
+        first = table.iloc[0]
+        assert (first["label"], first["value"]) == ("animal", "dog")
+        assert first["share"] == pytest.approx(4 / 6)
+        assert first["usual"] == pytest.approx(0.1)
+        assert first["ratio"] == pytest.approx(4 / 6 / 0.1)
+        assert first["surprise"] == pytest.approx((4 / 6 - 0.1) / (0.1 * 0.9 / 6) ** 0.5)
+        assert table[table["label"] == "weather"]["surprise"].abs().max() == pytest.approx(0)
+
+    def test_all_sentences_have_nothing_in_common(self) -> None:
+        table = in_common(self.labels, range(100))
+        assert (table["ratio"] == 1).all()
+        assert (table["surprise"] == 0).all()
+
+    def test_a_label_of_one_value_tells_nothing(self) -> None:
+        table = in_common(self.labels.assign(kind="caption"), [0, 1])
+        assert table[table["label"] == "kind"]["surprise"].tolist() == [0]
+
+    def test_without_labels(self) -> None:
+        assert in_common(pd.DataFrame(index=range(5)), [1, 2]).empty
+
+
+class TestTheEmbeddingProjector:
+    def test_codes_and_their_labels_as_it_reads_them(self) -> None:
+        frame = pd.DataFrame({"text": ["a\tb\nc", "d"], "kind": ["x", ""]})
+        with zipfile.ZipFile(io.BytesIO(projector(frame, np.array([[1.5, -2], [0.25, 1e-7]]), "mine"))) as archive:
+            read = {name: archive.read(name).decode("utf-8") for name in archive.namelist()}
+        assert read["tensors.tsv"] == "1.5\t-2\n0.25\t1e-07\n"
+        assert read["metadata.tsv"] == "text\tkind\na b c\tx\nd\t\n"
+        (embedding,) = json.loads(read["projector_config.json"])["embeddings"]
+        assert embedding["tensorShape"] == [2, 2]
+        assert {embedding["tensorPath"], embedding["metadataPath"]} < read.keys()
+
+    def test_a_single_column_has_no_header(self) -> None:
+        with zipfile.ZipFile(io.BytesIO(projector(pd.DataFrame({"text": ["a"]}), np.ones((1, 2)), "m"))) as archive:
+            assert archive.read("metadata.tsv") == b"a\n"
