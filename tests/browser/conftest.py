@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,18 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     yield opened
     context.close()
     assert not errors
+
+
+@pytest.fixture(scope="session")
+def settled() -> Callable[[Any], None]:
+    """`settled(page)` waits until the app has answered what was just done, and nothing moves any more."""
+
+    def wait(page: Any) -> None:
+        page.wait_for_timeout(300)
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
+        page.wait_for_timeout(300)
+
+    return wait
 
 
 def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:

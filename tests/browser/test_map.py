@@ -1,0 +1,65 @@
+"""Sentences circled on the map of a bundled run, in a browser: listed, summed up, and compared in two groups."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "captions-two-phase"
+
+
+@pytest.fixture
+def bundled(folder: Path) -> Path:
+    """The healthy bundled run alone."""
+    shutil.copytree(ROOT / "checkpoints" / RUN, folder / RUN, ignore=shutil.ignore_patterns("snapshots", "reports"))
+    return folder / RUN
+
+
+def lasso(page, left, right):
+    """A loop around a vertical strip of the map, from one share of its width to another."""
+    page.locator("[data-tool=lasso]").click()
+    box = page.locator(".map canvas").bounding_box()
+    corners = [(left, 0.05), (right, 0.05), (right, 0.95), (left, 0.95), (left, 0.06)]
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=6)
+    page.mouse.up()
+
+
+def count(page, settled):
+    """How many sentences are circled."""
+    settled(page)
+    heading = page.get_by_text(re.compile(r"^[\d,]+ sentences circled$")).first
+    heading.wait_for()
+    return int(heading.text_content().split()[0].replace(",", ""))
+
+
+def test_circled_sentences_are_read_summed_up_and_compared(page, address, bundled, tmp_path, settled):
+    page.goto(f"{address}/map?run={RUN}&map_method=PCA&map_colour=animal")
+    page.locator(".map canvas").wait_for()
+    settled(page)
+    lasso(page, 0.05, 0.4)
+    few = count(page, settled)
+    assert 10 < few < 1900
+    page.get_by_text("What they have in common").wait_for()
+    page.get_by_text(re.compile(f"The mean of their {few:,} codes")).wait_for()
+    page.locator(".st-key-map_group_1 button").click()
+    settled(page)
+    lasso(page, 0.6, 0.95)
+    assert count(page, settled) != few
+    page.locator(".st-key-map_group_2 button").click()
+    settled(page)
+    page.get_by_text(re.compile("The means of the groups lie")).wait_for()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="For the Embedding Projector").click()
+    target = tmp_path / waiting.value.suggested_filename
+    waiting.value.save_as(target)
+    with zipfile.ZipFile(target) as archive:
+        assert archive.read("tensors.tsv").count(b"\n") == 2000
