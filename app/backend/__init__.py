@@ -10,6 +10,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
 `walks`    Paths between codes.
+`planes`   Planes through the latent space, decoded cell by cell.
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
 `erratum`  A paper's tables as reported and corrected.
@@ -73,6 +74,27 @@ from app.backend.maps import (
     project,
 )
 from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
+from app.backend.planes import (
+    CELLS,
+    FARTHEST,
+    RADIUS,
+    SHARE,
+    SPANNING,
+    Cut,
+    Field,
+    Pin,
+    Window,
+    dimension_kl,
+    plane,
+    plane_field,
+    plane_pins,
+    plane_python,
+    plane_sentences,
+    plane_spanning,
+    plane_walk,
+    plane_whole,
+    plane_window,
+)
 from app.backend.walks import (
     End,
     Pair,
@@ -90,18 +112,25 @@ from app.backend.walks import (
     word_changes,
 )
 from vae.config import Config, Data, Knob
+from vae.planes import Plane
 from vae.tables import comma_separated, latex, tex
 
 if TYPE_CHECKING:  # pandas can wait
     from vae.projection import Projection as Projection
 
 __all__ = [
+    "CELLS",
     "ERRATUM_DATA",
+    "FARTHEST",
+    "RADIUS",
     "REPORT_TABLE",
     "SAMPLES",
     "SECTIONS",
+    "SHARE",
+    "SPANNING",
     "Codes",
     "Config",
+    "Cut",
     "Data",
     "Decoding",
     "End",
@@ -109,13 +138,17 @@ __all__ = [
     "Errand",
     "Estimate",
     "Evaluation",
+    "Field",
     "Gap",
     "Knob",
     "Model",
     "Pair",
+    "Pin",
+    "Plane",
     "Preview",
     "Walk",
     "Way",
+    "Window",
     "build",
     "carried",
     "changed",
@@ -130,6 +163,7 @@ __all__ = [
     "decode",
     "delete",
     "describe",
+    "dimension_kl",
     "encode",
     "encode_sentences",
     "end_code",
@@ -160,6 +194,15 @@ __all__ = [
     "metrics",
     "model",
     "neighbours",
+    "plane",
+    "plane_field",
+    "plane_pins",
+    "plane_python",
+    "plane_sentences",
+    "plane_spanning",
+    "plane_walk",
+    "plane_whole",
+    "plane_window",
     "preview",
     "prior",
     "project",

@@ -1,0 +1,342 @@
+"""Planes through a model's latent space, decoded cell by cell, and what lies on them."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from app.backend import maps, models, shell
+from app.backend.maps import Codes
+from app.backend.models import QUEUE, Model, mark
+from app.backend.walks import Walk
+from vae import planes
+from vae.planes import Plane, Region
+
+CELLS = 40
+"""Cells along a side of a window, unless asked for others."""
+SHARE = 0.95
+"""Of prior and aggregate posterior, what counts as within them."""
+RADIUS = math.sqrt(-2 * math.log(1 - SHARE))
+"""Around the middle of the prior on a plane, within which that share of it lies."""
+FINEST = 0.002
+"""Width of the smallest cell: then the middle of every cell is a whole number of thousandths."""
+FARTHEST = 1000.0
+"""How far from the origin of a plane a window or a pin may lie."""
+ENCODED = 2000
+"""Sentences that are encoded anew for a snapshot: the first ones of the run's."""
+SPANNING = ("1", "2", "3")
+"""What the three codes are called that a plane is laid through."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Which plane: the `principal` one, that of two `dimensions`, or one through three `sentences` or `samples`."""
+
+    kind: Literal["principal", "dimensions", "sentences", "samples"] = "principal"
+    pair: tuple[int, int] = (0, 1)
+    """The two dimensions."""
+    texts: tuple[str, ...] = ()
+    """The three sentences; of `dimensions` the one through whose code it goes, none for z = 0."""
+    seed: int = 0
+    """Of the three samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A square part of a plane, in n x n cells whose middles have whole thousandths as their coordinates."""
+
+    x: float
+    y: float
+    """The middle."""
+    cell: float
+    """The width of a cell."""
+    n: int
+
+    @property
+    def width(self) -> float:
+        """From side to side."""
+        return self.n * self.cell
+
+    @property
+    def places(self) -> Float[ndarray, "cells 2"]:
+        """The middles of its cells, in the order of `vae.planes.centres`."""
+        half = self.width / 2
+        return planes.centres((self.x - half, self.x + half, self.y - half, self.y + half), self.n).round(3)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Field:
+    """A window of a plane, decoded greedily at the middle of every cell. Shared by all sessions: not to be changed."""
+
+    window: Window
+    texts: list[str]
+    """The different sentences, the most frequent first."""
+    cells: Int[ndarray, "n n"]
+    """Of each cell, which of them it reads; rows from the bottom, columns from the left."""
+    region: Int[ndarray, "n n"]
+    """Of each cell, which of the regions it belongs to."""
+    regions: list[Region]
+    """Cells that hang together and read the same, the largest first; `value` is their sentence in `texts`."""
+    shells: Float[ndarray, "n n"]
+    """How far |z| is from that of prior samples, in their standard deviations."""
+    nearest: Int[ndarray, "n n"] | None
+    """The row of the nearest sentence of the run, in all dimensions; none for a model without sentences."""
+    apart: Float[ndarray, "n n"] | None
+    """How far away that is."""
+    prior: tuple[float, float]
+    """The middle of the prior on the plane."""
+    aggregate: Float[ndarray, "n n"] | None
+    """Density of the aggregate posterior over the level above which `SHARE` of it lies: there it is more than 1."""
+
+    @property
+    def holes(self) -> Int[ndarray, "n n"]:
+        """1 where there is prior and no aggregate posterior, -1 where it is the other way, 0 elsewhere."""
+        if self.aggregate is None:
+            return np.zeros_like(self.cells)
+        far = np.linalg.norm(self.window.places - self.prior, axis=1).reshape(self.cells.shape)
+        found: ndarray = (far < RADIUS).astype(int) - (self.aggregate > 1)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pin:
+    """A place of a plane that is looked at closely."""
+
+    place: tuple[float, float]
+    code: Float[ndarray, " latent"]
+    text: str
+    shell: float
+    nearest: tuple[str, float] | None
+    """The nearest sentence and its distance."""
+
+
+def plane_sentences(of: Model) -> Codes | None:
+    """The sentences of a run as its model encodes them; none where there are none.
+
+    The run keeps those of its last weights. For a snapshot the first 2,000 are encoded anew, once.
+    """
+    if (run := of.run) is None or not run.latents_path.is_file():
+        return None
+    known = maps.codes(of)
+    return known if of.snapshot is None else _encoded(of, of.weights, mark(run.latents_path), known)
+
+
+def dimension_kl(of: Model) -> Float[ndarray, " latent"] | None:
+    """Mean KL of each dimension over the sentences, nats; none where there are none."""
+    if (known := plane_sentences(of)) is None:
+        return None
+    per_dimension: ndarray = 0.5 * (np.square(known.means) + np.expm1(known.logvars) - known.logvars).mean(0)
+    return per_dimension
+
+
+def plane(of: Model, cut: Cut) -> Plane:
+    """The plane that a cut means; a `ValueError` where there is none."""
+    if cut.kind == "principal":
+        if (known := plane_sentences(of)) is None:
+            raise ValueError(f"{of.name} has no sentences, so it has no principal axes: choose two dimensions.")
+        return planes.principal(known.means)
+    if cut.kind == "dimensions":
+        through = models.encode(of, cut.texts[0])[0] if cut.texts else None
+        return planes.dimensions(*cut.pair, models.latent_size(of), through)
+    return planes.through(*plane_spanning(of, cut), names=SPANNING)
+
+
+def plane_spanning(of: Model, cut: Cut) -> list[Float[ndarray, " latent"]]:
+    """The three codes that a plane is laid through; none for the other kinds."""
+    if cut.kind == "samples":
+        return list(models.prior(of, 3, cut.seed))
+    if cut.kind == "sentences":
+        for number, text in enumerate(cut.texts, 1):
+            if not text.strip():
+                raise ValueError(f"Sentence {number} of the plane is empty: type some words.")
+        return [models.encode(of, text)[0] for text in cut.texts]
+    return []
+
+
+def plane_window(x: float, y: float, width: float, n: int = CELLS) -> Window:
+    """The window nearest to the one asked for, whose cells have their middles at whole thousandths."""
+    cell = FINEST * max(1, round(min(width, FARTHEST) / n / FINEST))
+    x, y = (round(max(-FARTHEST, min(FARTHEST, middle)), 3) for middle in (x, y))
+    return Window(x=x, y=y, cell=round(cell, 3), n=n)
+
+
+def plane_whole(of: Model, surface: Plane, spans: Sequence[ndarray] = (), n: int = CELLS) -> Window:
+    """The window that a plane is first seen through: nearly all sentences, the prior, and what spans the plane."""
+    middle = surface.place(np.zeros((1, len(surface.origin))))
+    seen = [middle - RADIUS, middle + RADIUS]
+    if (known := plane_sentences(of)) is not None:
+        seen.append(np.percentile(surface.place(known.means), [0.5, 99.5], axis=0))
+    if len(spans):
+        seen.append(surface.place(np.array(spans)))
+    low, high = np.concatenate(seen).min(0), np.concatenate(seen).max(0)
+    return plane_window(*((low + high) / 2).tolist(), float(1.08 * (high - low).max()), n)
+
+
+def plane_field(of: Model, surface: Plane, part: Window) -> Field:
+    """A window of a plane, decoded in one batch; kept for its weights, plane and window."""
+    marks = mark(of.run.latents_path) if of.run else (0, 0)
+    content = surface.origin.tobytes() + surface.axes.tobytes()
+    return _field(of, of.weights, marks, content, part, surface)
+
+
+def plane_pins(of: Model, surface: Plane, places: Sequence[tuple[float, float]]) -> list[Pin]:
+    """What is to be said about places of a plane."""
+    if not places:
+        return []
+    codes = surface.code(np.array(places)).astype(np.float32)
+    shells, near = _shells(codes), _near(of, codes)
+    return [
+        Pin(
+            place=places[row],
+            code=codes[row],
+            text=models.decode(of, codes[row : row + 1])[0],
+            shell=shells[row],
+            nearest=near[row] if near else None,
+        )
+        for row in range(len(codes))
+    ]
+
+
+def plane_walk(of: Model, a: Pin, b: Pin, steps: int = 11) -> Walk:
+    """The straight walk from one pin to another, which lies in their plane."""
+    torch = models.load_torch()
+    from vae import explore
+
+    path = explore.interpolate(torch.tensor(a.code), torch.tensor(b.code), steps).numpy()
+    return Walk(
+        places=np.linspace(0, 1, steps).round(6).tolist(),
+        codes=path,
+        texts=models.decode(of, path),
+        shells=_shells(path),
+        nearest=_near(of, path),
+    )
+
+
+def plane_python(of: Model, cut: Cut, part: Window, places: Sequence[tuple[float, float]], steps: int = 11) -> str:
+    """The same in Python, to be copied: the sentences of the window, those of the pins, and the walk from A to B."""
+    path = Path(of.source)
+    source = str(shell.shown(path)) if path.exists() else of.source
+    weights = f", snapshot={of.snapshot}" if of.snapshot is not None else ""
+    half = round(part.width / 2, 6)
+    bounds = ", ".join(f"{value:g}" for value in (part.x - half, part.x + half, part.y - half, part.y + half))
+    lines = ["from collections import Counter", "", "import torch", "import vae", "from vae import planes"]
+    if cut.kind == "principal":
+        lines += ["from vae.latents import read_latents", "from vae.runs import Run"]
+    lines += ["", f"space = vae.load({source!r}{weights})", *_plane_python(of, cut, source)]
+    lines += [
+        "",
+        f"places = planes.centres(({bounds}), {part.n}).round(3)",
+        "said = space.decode(torch.tensor(plane.code(places), dtype=torch.float32))",
+        "for sentence, cells in Counter(said).most_common():",
+        "    print(cells, sentence)",
+    ]
+    if places:
+        lines += [
+            "",
+            f"pins = torch.tensor(plane.code({[list(place) for place in places]}), dtype=torch.float32)",
+            "for pin in pins:",
+            "    print(*space.decode(pin[None]))",
+        ]
+    if len(places) > 1:
+        lines += [f"for sentence in space.decode(space.interpolate(pins[0], pins[1], steps={steps})):"]
+        lines += ["    print(sentence)"]
+    return "\n".join(lines)
+
+
+def _plane_python(of: Model, cut: Cut, source: str) -> list[str]:
+    texts = [text.strip() for text in cut.texts]
+    if cut.kind == "dimensions":
+        through = f", space.encode([{texts[0]!r}]).mean[0].numpy()" if texts else ""
+        return [f"plane = planes.dimensions({cut.pair[0]}, {cut.pair[1]}, space.latent_size{through})"]
+    if cut.kind == "samples":
+        return [f"plane = planes.through(*space.sample_prior(3, seed={cut.seed}).numpy())"]
+    if cut.kind == "sentences":
+        return [
+            f"codes = [space.encode([text]).mean[0].numpy() for text in {texts!r}]",
+            "plane = planes.through(*codes)",
+        ]
+    if of.snapshot is None:
+        return [f"plane = planes.principal(read_latents(Run({source!r})).means)"]
+    return [
+        f"texts = read_latents(Run({source!r})).frame['text'].astype(str).tolist()[:{ENCODED}]",
+        "plane = planes.principal(space.encode(texts).mean.numpy())",
+    ]
+
+
+def _shells(codes: Float[ndarray, "n latent"]) -> list[float]:
+    torch = models.load_torch()
+    from vae import explore
+
+    return explore.shell(torch.tensor(codes)).tolist()
+
+
+def _near(of: Model, codes: Float[ndarray, "n latent"]) -> list[tuple[str, float]]:
+    from vae import latents
+
+    if (known := plane_sentences(of)) is None:
+        return []
+    rows, distances = latents.nearest(known.means, codes, 1)
+    return [(known.texts[row], float(far)) for row, far in zip(rows[:, 0], distances[:, 0], strict=True)]
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _field(
+    of: Model, weights: tuple[int, int], marks: tuple[int, int], content: bytes, part: Window, _surface: Plane
+) -> Field:
+    from vae import latents
+
+    shape = (part.n, part.n)
+    codes = _surface.code(part.places).astype(np.float32)
+    said = models.decode(of, codes)
+    texts = [text for text, _ in Counter(said).most_common()]
+    index = {text: number for number, text in enumerate(texts)}
+    cells = np.array([index[text] for text in said]).reshape(shape)
+    region, regions = planes.regions(cells)
+    found: dict[str, Any] = {"nearest": None, "apart": None, "aggregate": None}
+    if (known := plane_sentences(of)) is not None:
+        rows, distances = latents.nearest(known.means, codes, 1)
+        density = planes.aggregate_density(_surface, part.places, known.means, known.logvars)
+        level = planes.aggregate_level(_surface, known.means, known.logvars, SHARE)
+        found = {
+            "nearest": rows.reshape(shape),
+            "apart": distances.reshape(shape),
+            "aggregate": (density / level).reshape(shape),
+        }
+    return Field(
+        window=part,
+        texts=texts,
+        cells=cells,
+        region=region,
+        regions=regions,
+        shells=np.array(_shells(codes)).reshape(shape),
+        prior=tuple(_surface.place(np.zeros((1, len(_surface.origin))))[0].tolist()),
+        **found,
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner="Encoding the sentences with these weights …")
+def _encoded(of: Model, weights: tuple[int, int], marks: tuple[int, int], _known: Codes) -> Codes:
+    from vae import latents
+
+    space = models.space(of)
+    texts = _known.texts[:ENCODED]
+    with QUEUE:
+        posterior = space.encode(texts)
+    means, logvars = posterior.mean.numpy(), posterior.logvar.numpy()
+    return Codes(
+        labels=_known.labels.iloc[:ENCODED],
+        texts=texts,
+        means=means,
+        logvars=logvars,
+        words=_known.words[:ENCODED],
+        kl_nats=latents.kl_nats(means, logvars),
+    )
