@@ -53,14 +53,18 @@ def share(model: backend.Model, rows: Sequence[int]) -> None:
         st.caption("No value of a label is commoner among them than chance explains.")
         return
     st.dataframe(
-        table[["label", "value", "share", "usual"]],
+        table[["label", "value", "share", "usual"]].assign(share=100 * table["share"], usual=100 * table["usual"]),
         hide_index=True,
         column_config={
             "share": st.column_config.ProgressColumn(
-                "among them", format="percent", min_value=0, max_value=1, help="Their share of the circled sentences."
+                "among them", format="%.0f %%", min_value=0, max_value=100, help="Their share of the circled sentences."
             ),
             "usual": st.column_config.ProgressColumn(
-                "among all", format="percent", min_value=0, max_value=1, help="Their share of all sentences of the map."
+                "among all",
+                format="%.0f %%",
+                min_value=0,
+                max_value=100,
+                help="Their share of all sentences of the map.",
             ),
         },
         alt="Values of labels that are common among the circled sentences",

@@ -49,7 +49,7 @@ def test_circled_sentences_say_what_they_share_and_where_their_middle_is(explore
     at = show(rows=men)
     assert not at.exception
     table = at.dataframe[0].value
-    assert table.iloc[0].tolist()[:3] == ["subject", "a man", 1.0]
+    assert table.iloc[0].tolist()[:3] == ["subject", "a man", 100.0]
     model = backend.model("explored")
     middle = backend.codes(model).means[men].mean(0)
     assert backend.decode(model, middle[None])[0][:40] in html(at)
