@@ -239,12 +239,13 @@ def rate_distortion(
         line = {"color": colours[name], "width": 2, "dash": "dash"}
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line=line, **_MUTE)
     for run, colour in sorted(colours.items(), key=lambda pair: pair[0] in yardsticks):  # a yardstick lies on top
-        way, end = paths[paths["run"] == run], ends[ends["run"] == run]
+        way, end = paths[paths["run"] == run].iloc[:-1], ends[ends["run"] == run]  # its last check is near its end
         words = [f"step {step:,}, phase {phase} {PHASES.get(phase, '')}" for step, phase in _numbers(way)]
+        way = pd.concat([way, end])
         figure.add_scatter(
             x=way["kl_nats"],
             y=way["rec_nats"],
-            customdata=list(zip([run] * len(way), words, way["kl_nats"] + way["rec_nats"], strict=True)),
+            customdata=list(zip([run] * len(way), [*words, "measured"], way["kl_nats"] + way["rec_nats"], strict=True)),
             mode="lines+markers",
             line={"color": colour, "width": 1.2},
             marker={"size": 4},
@@ -293,15 +294,15 @@ def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
             orientation="h",
             marker=marker,
             width=0.6,
-            text=nats,
-            texttemplate="%{x:.1f}" if marker.keys() == {"color"} else None,
+            texttemplate="" if "pattern" in marker else "%{x:.1f}",
             textposition="inside",
             insidetextanchor="middle",
             insidetextfont={"color": "white"},
             hovertemplate="%{y}, " + name + ": %{x:,.3~r} nats<extra></extra>",
         )
     _still(figure, METRICS["kl_nats"].axis, "", height=190 + 44 * len(frame))
-    figure.update_layout(barmode="stack", legend_traceorder="normal", uniformtext={"minsize": 12, "mode": "hide"})
+    figure.update_layout(barmode="stack", uniformtext={"minsize": 12, "mode": "hide"})
+    figure.update_layout(legend={"traceorder": "normal", "entrywidth": 290})  # room for the words in any font
     figure.update_xaxes(range=[0, 1.05 * max(kl.max(), METRICS["kl_nats"].reach)])
     figure.update_yaxes(autorange="reversed")
     return figure
@@ -536,7 +537,7 @@ def _marks(boundaries: Phases, chosen: int | None, reach: float, last: int) -> p
 _POINTS: Mapping[bool, Any] = {False: {"size": 17}, True: {"size": 12, "symbol": "diamond"}}
 """The point of a run and of a yardstick, which may cover it."""
 _MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
-_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 9, "xshift": 3}
+_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 8, "xshift": 6}
 _OVER_LINE: Mapping[str, Any] = {
     "showarrow": False,
     "xanchor": "right",

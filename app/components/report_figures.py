@@ -149,10 +149,8 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
 def by_position(found: Sequence[backend.Evaluation], colours: Mapping[str, str]) -> None:
     """Where in a sentence z matters."""
     st.subheader("Where in the sentence z matters", anchor=False, help=METRICS["delta_nll_nats"].definition)
-    places = pd.concat(
-        [pd.DataFrame(each.report.delta_by_position).assign(run=each.name) for each in found], ignore_index=True
-    )
-    drawn = charts.by_position(places[places["sentences"] >= REACHED], colours)
+    places = pd.concat([_places(each) for each in found], ignore_index=True)
+    drawn = charts.by_position(places, colours)
     picture, words = st.columns(_BESIDE, gap="large", vertical_alignment="center")
     with picture:
         figure(drawn, "delta-nll-by-position", f"Delta NLL by position, of {', '.join(colours)}")
@@ -162,6 +160,12 @@ def by_position(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
             "Later tokens can be guessed from earlier ones, so a line falls. Where it lies at zero, the decoder does "
             f"not look at z. Drawn as far as {REACHED} sentences reach."
         )
+
+
+def _places(found: backend.Evaluation) -> pd.DataFrame:
+    """The positions that enough sentences reach for their mean to be more than noise."""
+    places = pd.DataFrame(found.report.delta_by_position).assign(run=found.name)
+    return places[places["sentences"] >= min(REACHED, found.report.sentences)]
 
 
 def dimensions(found: backend.Evaluation, colour: str) -> None:

@@ -170,7 +170,8 @@ def test_the_plane_shows_every_run_at_its_place_and_the_way_there():
     assert points["b"].marker.symbol == "diamond"  # a yardstick, on top of what it may cover
     assert figure.data[-1].name == "b"
     ways = [trace for trace in figure.data if trace.mode == "lines+markers"]
-    assert ways[0].customdata[1][1] == "step 1,200, phase 2 finetuning"
+    assert [words for _, words, _ in ways[0].customdata] == ["step 100, phase 1 encoder warm-up", "measured"]
+    assert (ways[0].x[-1], ways[0].y[-1]) == (12, 5)  # it ends in the report, not in the check beside it
     (dashed,) = (line for line in lines_of(figure) if line.line.dash == "dash")
     assert (list(dashed.x), list(dashed.y), dashed.line.color) == ([0, 14.5], [14.5, 0], "#222222")
     assert figure.layout.xaxis.range[1] < 30  # the beginning of a way may lie outside
@@ -206,6 +207,10 @@ def parts(**figures):
 
 
 def test_the_parts_of_the_kl_add_up_to_it():
+    frame = pd.DataFrame({"run": ["a"], "kl_nats": [16.0], "mi_nats": [7.5], "marginal_kl_least_nats": [2.0]})
+    known, unknown, mismatch = charts.kl_parts(frame).data
+    assert known.texttemplate == mismatch.texttemplate == "%{x:.1f}"
+    assert (unknown.texttemplate, unknown.text) == ("", None)
     assert parts(kl_nats=16.0, mi_nats=7.5, marginal_kl_least_nats=2.0) == pytest.approx([7.5, 6.5, 2.0])
 
 

@@ -211,6 +211,18 @@ def test_every_figure_can_be_saved_as_svg(make_measured):
         assert "toImage" not in config["modeBarButtonsToRemove"]
 
 
+def test_positions_that_few_sentences_reach_are_left_out(make_measured):
+    places = [
+        {"position": place, "sentences": reached, "own_nats": 1.0, "delta_nll_nats": 2.0}
+        for place, reached in enumerate([200, 20, 19])
+    ]
+    make_measured("good", sentences=200, delta_by_position=places)
+    make_measured("few", sentences=12, delta_by_position=[places[0] | {"sentences": 12}, places[1] | {"sentences": 3}])
+    at = open_page(evaluate_runs=["good", "few"])
+    drawn = json.loads(figures(at)["delta-nll-by-position"].proto.spec)["data"]
+    assert [len(line["customdata"]) for line in drawn] == [2, 1]
+
+
 def test_without_a_yardstick_the_way_to_one_is_shown(make_measured):
     make_measured("good")
     at = open_page()
