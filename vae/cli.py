@@ -525,7 +525,9 @@ def _figures_table(found: Mapping[str, Mapping[str, Any]]) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.2f}" if abs(value) < 1000 else f"{value:.3g}"
+    if isinstance(value, int):
+        return str(value)
+    return f"{round(value, 2) + 0.0:.2f}" if abs(value) < 1000 else f"{value:.3g}"  # + 0.0: no minus before nothing
 
 
 def _width() -> int:

@@ -34,7 +34,7 @@ class Metric:
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             return "–"
         digits = self.digits + 1 if self.digits and 0 < abs(value) < 10**-self.digits else self.digits
-        return f"{value + 0.0:,.{digits}f}"
+        return f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no minus before nothing
 
 
 METRICS: Mapping[str, Metric] = {
