@@ -1,4 +1,5 @@
-"""Ways through the latent space: paths between codes, what changes along them, how typical a code is of the prior.
+"""Ways through the latent space: paths between codes, directions, arithmetic, one dimension at a time; what changes on
+the way, and how typical a code is of the prior.
 
 Encoding a corpus, reading its codes and finding neighbours live in `vae.latents`, which does without torch.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -56,6 +58,50 @@ def interpolate(
             from_a, from_b = torch.sin((1 - t) * angle), torch.sin(t * angle)
             from_a, from_b = from_a / math.sin(angle), from_b / math.sin(angle)
     return (from_a * start + from_b * end).to(a.device, a.dtype)
+
+
+def direction(start: Float[Tensor, "n latent"], end: Float[Tensor, "m latent"]) -> Float[Tensor, " latent"]:
+    """From the mean of some codes to the mean of others: what is added to a code to make it more like the others.
+
+    The difference of means (Larsen et al. 2016, "visual attribute vectors"). `ValueError` for a side without codes.
+    """
+    for name, codes in (("start", start), ("end", end)):
+        if codes.ndim != 2 or not len(codes):
+            raise ValueError(
+                f"The codes at the {name} have the shape {tuple(codes.shape)}: give at least one code a row."
+            )
+    if start.shape[1] != end.shape[1]:
+        raise ValueError(f"The codes have {start.shape[1]} and {end.shape[1]} dimensions: take both from one model.")
+    return end.mean(0) - start.mean(0)
+
+
+def analogy(
+    code: Float[Tensor, "*rows latent"],
+    *,
+    plus: Float[Tensor, " latent"],
+    minus: Float[Tensor, " latent"],
+    strength: float = 1.0,
+) -> Float[Tensor, "*rows latent"]:
+    """code + strength (plus - minus): as `plus` is to `minus`, so is the result to `code`.
+
+    With A for `plus`, B for `minus` and C for `code` this is A - B + C (Mikolov et al. 2013, of words). At a strength
+    of 0 it is the code itself; a negative one goes the other way.
+    """
+    return code + strength * (plus - minus)
+
+
+def traverse(z: Float[Tensor, " latent"], dimension: int, values: Sequence[float]) -> Float[Tensor, "n latent"]:
+    """Copies of a code in which one dimension takes each of the values and the others stay as they are.
+
+    `ValueError` for a dimension that z does not have, or a value that is not finite.
+    """
+    if not 0 <= dimension < len(z):
+        raise ValueError(f"There is no dimension {dimension} in a code of {len(z)}: choose one from 0 to {len(z) - 1}.")
+    if not all(map(math.isfinite, values)):
+        raise ValueError("The values of a dimension must be finite, but one is not.")
+    codes = z.repeat(len(values), 1)
+    codes[:, dimension] = torch.tensor(values, dtype=z.dtype, device=z.device)
+    return codes
 
 
 def word_changes(before: str, after: str) -> list[tuple[str, bool]]:

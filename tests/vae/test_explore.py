@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vae.explore import interpolate, shell, word_changes
+from vae.explore import analogy, direction, interpolate, shell, traverse, word_changes
 
 METHODS = pytest.mark.parametrize("method", ["linear", "slerp"])
 
@@ -78,6 +78,77 @@ class TestInterpolate:
     def test_bad_input_is_one_sentence(self, changes: dict[str, object], words: str) -> None:
         with pytest.raises(ValueError, match=words):
             interpolate(**{"a": torch.zeros(4), "b": torch.ones(4)} | changes)  # type: ignore[arg-type]
+
+
+class TestDirection:
+    def test_it_leads_from_one_mean_to_the_other(self) -> None:
+        start, end = torch.tensor([[0.0, 0.0], [2.0, 4.0]]), torch.tensor([[5.0, 1.0]])
+        assert direction(start, end).tolist() == [4.0, -1.0]
+        assert direction(end, start).tolist() == [-4.0, 1.0]
+
+    @given(seed=st.integers(0, 999), n=st.integers(1, 5), m=st.integers(1, 5))
+    def test_it_moves_one_mean_onto_the_other(self, seed: int, n: int, m: int) -> None:
+        rng = torch.Generator().manual_seed(seed)
+        start, end = torch.randn(n, 7, generator=rng), torch.randn(m, 7, generator=rng)
+        torch.testing.assert_close((start + direction(start, end)).mean(0), end.mean(0))
+
+    @pytest.mark.parametrize(
+        ("start", "end", "words"),
+        [
+            (torch.zeros(0, 3), torch.zeros(1, 3), "at the start"),
+            (torch.zeros(1, 3), torch.zeros(3), "at the end"),
+            (torch.zeros(1, 3), torch.zeros(1, 4), "3 and 4 dimensions"),
+        ],
+    )
+    def test_bad_input_is_one_sentence(self, start: Tensor, end: Tensor, words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            direction(start, end)
+
+
+class TestAnalogy:
+    def test_it_is_a_minus_b_plus_c(self) -> None:
+        a, b, c = torch.tensor([[5.0, 1.0], [2.0, 1.0], [10.0, 7.0]])
+        assert analogy(c, plus=a, minus=b).tolist() == [13.0, 7.0]
+        assert analogy(c, plus=b, minus=a).tolist() == [7.0, 7.0]
+        assert analogy(c, plus=a, minus=b, strength=-2).tolist() == [4.0, 7.0]
+
+    def test_without_strength_or_difference_nothing_changes(self) -> None:
+        (a, b), (c, _) = codes(9), codes(9, seed=1)
+        assert torch.equal(analogy(c, plus=a, minus=b, strength=0), c)
+        assert torch.equal(analogy(c, plus=a, minus=a), c)
+
+    def test_what_was_taken_away_and_put_back_is_the_first(self) -> None:
+        a, b = codes(9)
+        torch.testing.assert_close(analogy(b, plus=a, minus=b), a)
+
+    def test_many_codes_go_the_same_way(self) -> None:
+        (a, b), many = codes(4), torch.randn(6, 4, generator=torch.Generator().manual_seed(3))
+        moved = analogy(many, plus=a, minus=b, strength=0.5)
+        torch.testing.assert_close(moved - many, (0.5 * (a - b)).expand(6, 4))
+
+
+class TestTraverse:
+    @given(latent=st.integers(1, 20), dimension=st.integers(0, 19), values=st.lists(st.floats(-9, 9, width=32)))
+    def test_one_dimension_takes_the_values_and_the_others_stay(
+        self, latent: int, dimension: int, values: list[float]
+    ) -> None:
+        dimension %= latent
+        z, _ = codes(latent)
+        before = z.clone()
+        strip = traverse(z, dimension, values)
+        assert strip.shape == (len(values), latent)
+        assert strip[:, dimension].tolist() == values
+        others = [other for other in range(latent) if other != dimension]
+        assert torch.equal(strip[:, others], z[others].expand(len(values), -1))
+        assert torch.equal(z, before)
+
+    @pytest.mark.parametrize(
+        ("dimension", "values", "words"),
+        [(4, [0.0], "dimension 4 in a code of 4"), (-1, [0.0], "dimension -1"), (0, [math.nan], "finite")],
+    )
+    def test_bad_input_is_one_sentence(self, dimension: int, values: list[float], words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            traverse(torch.zeros(4), dimension, values)
 
 
 @pytest.mark.parametrize(
