@@ -24,9 +24,14 @@ IGNORED_NATS = 0.5
 """delta_nll under which z is ignored: with another sentence's z a whole sentence is not even 1.7 times (e^0.5) less
 likely, over all of its tokens."""
 
+SAME_NATS = 0.005
+"""A difference that is said as none."""
+
 LEAK_NATS = 0.1
 """What the neighbours in a batch may change in the cost of a sentence: rounding changes a thousandth of it, and bf16 a
 few hundredths; the code of another sentence changes whole nats."""
+
+TRANSPOSE = "Look for a reshape without a transpose between z and the decoder: codes reach the wrong sentences."
 
 EMPTY_KL_NATS = 1.0
 """KL under which z is empty: MI is at most KL, and 1 nat tells apart fewer than 3 (e^1) groups of sentences."""
@@ -77,10 +82,10 @@ def diagnose(figures: Mapping[str, Any]) -> Verdict:  # noqa: PLR0911
     delta, kl, mi, units = known.delta, known.kl, known.mi, known.units
     if delta is None or kl is None:
         return _unknown(known, delta is None and "delta_nll", kl is None and "KL")
-    if known.leak is not None and known.leak > LEAK_NATS:
-        return _mixed_up(known)
     if delta < IGNORED_NATS:
         return _collapsed(known) if kl < EMPTY_KL_NATS else _disconnected(known, delta)
+    if known.leaks:
+        return _mixed_up(known)
     beyond_length = delta if known.matched is None else min(delta, known.matched)
     if beyond_length < WEAK_NATS or (mi is not None and delta < WEAK_SHARE * mi):
         return _weak(known)
@@ -106,7 +111,7 @@ def _mixed_up(known: _Known) -> Verdict:
         headline="Disconnected: sentences are decoded from the z of their neighbours in the batch.",
         evidence=known.say("leak", "delta", "kl"),
         advice=(
-            "Look for a reshape without a transpose on the way from z to the decoder.",
+            TRANSPOSE,
             "Do not trust KL, MI and AU here: they look at the encoder alone.",
             "Even delta NLL is fooled where the sentences of a batch are alike, in length for one.",
         ),
@@ -141,8 +146,11 @@ def _disconnected(known: _Known, delta: float) -> Verdict:
     if known.kl is not None and known.mi is not None and known.mi < EMPTY_KL_NATS:
         wasted = _nats(known.kl - known.mi)
         evidence += (f"Of the KL, {wasted} is mismatch with the prior: it costs, and carries no information.",)
+    if known.leaks:
+        evidence += known.say("leak")
+        advice = (TRANSPOSE,)
     if delta < -IGNORED_NATS:
-        advice = ("Check that codes and sentences are in the same order: they seem to be mixed up.",)
+        advice = (*advice, "Check that codes and sentences are in the same order: they seem to be mixed up.")
     return Verdict(
         name="disconnected",
         headline="Disconnected: the encoder fills z, but the decoder does not read it.",
@@ -215,6 +223,11 @@ class _Known:
         self.leak = _figure(figures, "batch_leak_nats")
         self.ceiling, self.mismatch = (_figure(figures, n) for n in ("mi_ceiling_nats", "marginal_kl_least_nats"))
 
+    @property
+    def leaks(self) -> bool:
+        """Whether sentences are decoded otherwise in a batch than alone."""
+        return self.leak is not None and self.leak > LEAK_NATS
+
     def say(self, *names: str) -> tuple[str, ...]:
         """The sentences about these figures, in this order; nothing of one that was not measured."""
         sentences = self._sentences()
@@ -228,7 +241,8 @@ class _Known:
                 reading = "so z makes no difference to the decoder"
             if self.delta < -IGNORED_NATS:
                 reading = "so its own z only misleads the decoder"
-            said["delta"] = f"With another sentence's z a sentence costs {_nats(abs(self.delta))} {more}, {reading}."
+            much = f"{_nats(abs(self.delta))} {more}" if abs(self.delta) >= SAME_NATS else "the same"
+            said["delta"] = f"With another sentence's z a sentence costs {much}, {reading}."
         if self.leak is not None:
             said["leak"] = f"Scored alone, a sentence costs {_nats(self.leak)} more or less than in a batch."
         if self.matched is not None:

@@ -33,7 +33,8 @@ class Metric:
         """The value as people read it, without its unit; a dash where there is none."""
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             return "–"
-        digits = self.digits + 1 if self.digits and 0 < abs(value) < 10**-self.digits else self.digits
+        small = abs(value) < 10**-self.digits and round(value, self.digits + 1) != 0
+        digits = self.digits + 1 if self.digits and small else self.digits
         return f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no minus before nothing
 
 

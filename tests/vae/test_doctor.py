@@ -103,6 +103,21 @@ def test_a_code_of_the_length_alone_is_weak() -> None:
     assert diagnose(known | {"delta_matched_nats": 2.6}).name == "healthy"
 
 
+def test_a_leak_between_neighbours_is_said_beside_a_deaf_decoder_and_decides_beside_one_that_listens() -> None:
+    deaf = diagnose(figures(68, 7.5, 32, 0.001) | {"batch_leak_nats": 0.24})
+    assert deaf.headline.startswith("Disconnected: the encoder fills z")
+    assert deaf.evidence[0] == (
+        "With another sentence's z a sentence costs the same, so z makes no difference to the decoder."
+    )
+    assert "0.24 nats more or less than in a batch" in deaf.evidence[-1]
+    assert "transpose" in deaf.advice[0]
+    listening = diagnose(figures(15.8, 7.5, 32, 1.5) | {"batch_leak_nats": 30.0})
+    assert listening.name == "disconnected"
+    assert "neighbours" in listening.headline
+    assert diagnose(figures(15.8, 7.5, 32, 31.0) | {"batch_leak_nats": 1e-4}).name == "healthy"
+    assert diagnose(figures(0.02, 0.0, 0, 0.0) | {"batch_leak_nats": 1.0}).name == "collapsed"
+
+
 def test_a_z_that_is_fixed_is_collapsed_by_design() -> None:
     verdict = diagnose(figures(0.0, 0.0, 0, 0.0))
     assert verdict.name == "collapsed"

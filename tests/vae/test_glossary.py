@@ -12,7 +12,7 @@ from vae.glossary import METRICS
         ("kl_nats", 0.0234, "0.02"),
         ("kl_nats", 0, "0.0"),
         ("kl_nats", -0.0, "0.0"),
-        ("kl_nats", -1e-16, "0.00"),
+        ("kl_nats", -1e-16, "0.0"),
         ("active_units", 32, "32"),
         ("rec_nats", 12345.6, "12,345.6"),
         ("learning_rate", 0.001, "0.00100"),
