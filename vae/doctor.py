@@ -45,10 +45,11 @@ WEAK_SHARE = 0.5
 delta_nll >= MI (its delta_nll is MI plus the divergence in the other direction)."""
 
 MISMATCH_NATS_PER_UNIT = 0.5
-"""Mismatch with the prior over each active unit, as far as mean and variance of each dimension show it, above which
-the codes have left the prior: they are spread 1.8 times as wide as the prior or 2.5 times as narrow, or lie 1 standard
-deviation to its side, in every active dimension. In 32 dimensions prior samples then fall where almost no sentence was
-ever encoded."""
+"""Certain mismatch with the prior over each active unit above which the codes have left it. Either mean and variance
+show it: the codes are spread 1.8 times as wide as the prior or 2.5 times as narrow, or lie 1 standard deviation to its
+side, in every active dimension. Or KL exceeds the cost of a sentence without z by as much: more than there is to say,
+so that codes are needles with nothing between them. In 32 dimensions prior samples then fall where almost no sentence
+was ever encoded."""
 
 UNEXPLAINED_NATS_PER_UNIT = 2.0
 """KL - MI over each active unit, above which the same is said where that mismatch has not been measured. MI cannot
@@ -261,8 +262,12 @@ class _Known:
             said["units"] = f"{self.units:.0f} dimension{' is' if self.units == 1 else 's are'} active."
         if self.mismatch is not None:
             mismatch = _nats(self.mismatch)
-            said["mismatch"] = f"At least {mismatch} of it is mismatch: the codes are spread otherwise than the prior."
-            said["spread"] = f"The codes of all sentences are spread much like the prior: a mismatch of {mismatch}."
+            said["mismatch"] = (
+                f"At least {mismatch} of it is mismatch: the codes do not fill the prior as its samples do."
+            )
+            said["spread"] = (
+                f"The codes of all sentences fill the prior, as far as can be seen: a mismatch of {mismatch}."
+            )
         return said
 
 

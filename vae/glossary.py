@@ -164,8 +164,9 @@ METRICS: Mapping[str, Metric] = {
             title="Mismatch, at least",
             symbol="mismatch at least",
             unit="nats",
-            definition="The part of the mismatch that mean and variance of each dimension over all codes already show, "
-            "in nats: a lower bound on the marginal KL that no ceiling disturbs.",
+            definition="The part of the mismatch that is certain, in nats: what mean and variance of each dimension "
+            "over all codes show, or what KL spends beyond the cost of the sentence itself under one fixed code, "
+            "whichever is more. A lower bound on the marginal KL that no ceiling disturbs.",
         ),
         Metric(
             name="delta_matched_nats",

@@ -144,7 +144,8 @@ def marginal_kl_least(
     m and v are mean and variance of a dimension over the aggregate posterior q(z), the mixture of all q(z|x). A lower
     bound, as the prior is a standard normal: of all densities with these moments a Gaussian is nearest to it, and
     dimensions that depend on each other are further from it than they show one by one. Unlike KL - MI, it has no
-    ceiling in the number of sentences.
+    ceiling in the number of sentences. It does not see codes that are needles with nothing between them; that KL then
+    exceeds the entropy of the sentences does (`evaluate.figures`).
     """
     mean, logvar = mean.detach().double(), logvar.detach().double()
     variance = mean.var(0, correction=0) + torch.exp(logvar).mean(0)

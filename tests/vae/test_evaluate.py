@@ -249,6 +249,23 @@ def test_variances_and_kl_are_of_the_same_dimensions(space: Space, data: pd.Data
     assert report.marginal_kl_least_nats == pytest.approx(float(metrics.marginal_kl_least(q.mean, q.logvar).sum()))
 
 
+def test_what_kl_spends_beyond_the_cost_of_a_sentence_is_mismatch(make_space: MakeSpace, data: pd.DataFrame) -> None:
+    """Codes spread like the prior, but each a needle: the moments see nothing, the entropy of the sentences does."""
+    space = make_space()
+    q = space.encode(data["text"].tolist())
+    space.model.mean.weight.div_(q.mean.std(0)[:, None])
+    space.model.mean.bias.sub_(q.mean.mean(0)).div_(q.mean.std(0))
+    space.model.logvar.weight.zero_()
+    space.model.logvar.bias.fill_(-60.0)
+    report = evaluate.evaluate(space, data, samples=1)
+    q = space.encode(data["text"].tolist())
+    assert float(metrics.marginal_kl_least(q.mean, q.logvar).sum()) < 0.1
+    cost = report.rec_nats + report.delta_zero_nats
+    assert report.kl_nats > cost
+    assert report.marginal_kl_least_nats == pytest.approx(report.kl_nats - cost)
+    assert report.marginal_kl_least_nats <= report.marginal_kl_nats
+
+
 def test_what_kl_was_charged_follows_from_the_objective(space: Space, data: pd.DataFrame) -> None:
     def charged(objective: Phase | None) -> float | None:
         return evaluate.evaluate(space, data, samples=1, objective=objective).kl_charged_nats

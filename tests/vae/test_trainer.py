@@ -133,7 +133,7 @@ VALID = {"step", "phase", "split", "epoch", "learning_rate"}
 TERMS = {"rec_nats", "kl_nats", "kl_charged_nats", "neg_elbo_nats", "kl_weight"}
 FIGURES = {
     *("mi_nats", "mi_upper_nats", "mi_ceiling_nats", "marginal_kl_nats", "marginal_kl_least_nats", "active_units"),
-    *("delta_nll_nats", "ppl_word", "kl_per_dim_nats", "sentences"),
+    *("delta_nll_nats", "delta_zero_nats", "ppl_word", "kl_per_dim_nats", "sentences"),
 }
 
 
