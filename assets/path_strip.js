@@ -1,9 +1,16 @@
 // A path, read in the browser: the whole of it has been decoded, so moving along asks nobody. Python hears where the
-// reader stopped (state `position`: the path and the step), and the map beside it follows through the event `bottleneck:step`.
+// reader stopped (state `position`: the path and the step).
+//
+// Where a strip is, everybody learns through the event `bottleneck:step` on the document, whose detail is the `id` of
+// the path, its `step` and t. A map follows the path of an id, and sends its strip along with `jump`. Strips of one
+// `group` follow each other's t, and each other's playing.
 
 const STEP = "bottleneck:step";
 const PACE = 650; // milliseconds a step when it plays
+const UNHURRIED = 2400; // milliseconds a sentence for who has asked for less motion: no knob runs then
 const LONG = 170; // characters from which a sentence is set smaller
+const KNOB = 0.675; // rem: half the knob, whose middle runs from there to as much before the end
+const SVG = "http://www.w3.org/2000/svg";
 const strips = new WeakMap();
 
 export default function (component) {
@@ -19,95 +26,152 @@ export default function (component) {
 class Strip {
   constructor(root) {
     const find = (name) => root.querySelector(name);
+    this.section = find(".strip");
     this.stage = find(".stage");
     this.sentence = find(".sentence");
     this.typical = find(".typical");
     this.lead = find(".lead");
     this.quote = find(".quote");
     this.button = find(".play");
+    this.speed = find(".speed");
     this.slider = find("input");
+    this.graph = find(".graph");
     this.marks = find(".marks");
     this.output = find(".t");
     this.list = find(".rows");
-    this.jump = ({ detail }) => {
-      if (detail.jump && detail.id === this.data?.id) this.go(detail.step);
-    };
-    document.addEventListener(STEP, this.jump);
+    this.live = find(".live");
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.heard = ({ detail }) => this.hear(detail);
+    document.addEventListener(STEP, this.heard);
     this.slider.oninput = () => {
-      this.pause();
+      this.stop();
       this.show(Number(this.slider.value));
+      this.leadOn();
     };
     this.slider.onchange = () => this.report();
-    this.button.onclick = () => (this.timer ? this.pause(true) : this.play());
+    this.section.onkeydown = (event) => {
+      if (event.key !== " " || event.target !== this.slider) return; // buttons know what to do with it
+      event.preventDefault();
+      this.button.click();
+    };
+    this.button.onclick = () => (this.timer || this.led ? this.pause() : this.play());
+    this.speed.onchange = () => this.timer && this.run();
+    this.graph.onclick = (event) => {
+      const box = this.graph.getBoundingClientRect();
+      this.go(Math.round(((event.clientX - box.left) / box.width) * (this.data.steps.length - 1)));
+    };
   }
 
   close() {
     clearInterval(this.timer);
     clearTimeout(this.waiting);
-    document.removeEventListener(STEP, this.jump);
+    document.removeEventListener(STEP, this.heard);
   }
 
   update({ data, setStateValue }) {
     const fresh = this.data?.id !== data.id;
     this.data = data;
-    this.tell = (step) => setStateValue("position", { id: data.id, step });
+    this.tell = (step) => setStateValue("position", { id: data.id, step, at: Date.now() });
+    this.section.classList.toggle("paired", Boolean(data.group));
+    this.section.setAttribute("aria-label", ["The path, sentence by sentence", data.label].filter(Boolean).join(": "));
     if (!fresh) return;
-    this.pause();
+    this.stop();
+    this.led = false;
+    this.light();
     this.slider.max = String(data.steps.length - 1);
-    this.stage.replaceChildren(this.sentence, ...data.rows.map((row) => words("p", row.words, "unseen")));
+    this.stage.replaceChildren(this.sentence, ...data.rows.map((row) => said("div", row, "unseen")));
     this.list.replaceChildren(...data.rows.map((row) => this.row(row)));
-    this.stage.classList.toggle("long", data.rows.some((row) => row.words.map(([word]) => word).join(" ").length > LONG));
+    this.stage.classList.toggle("long", data.rows.some((row) => plain(row.words).length > LONG));
     this.mark();
+    this.draw();
     this.show(data.position);
   }
 
-  row({ first, where, words: said }) {
+  row(row) {
     const button = document.createElement("button");
     button.type = "button";
     const place = document.createElement("span");
     place.className = "where";
-    place.textContent = where;
-    const text = words("span", said, "said");
-    text.dir = "auto";
-    button.append(place, text);
-    button.onclick = () => this.go(first);
+    place.textContent = row.where;
+    button.append(place, said("span", row, "said"));
+    button.onclick = () => this.go(row.first);
     const item = document.createElement("li");
     item.append(button);
     return item;
   }
 
-  // Where A and B are on the rail. The knob's middle runs from half its width to the same before the end.
-  mark() {
+  // How far along the rail a t is, from 0 to 1.
+  share(place) {
     const { t } = this.data;
+    return (place - t[0]) / (t.at(-1) - t[0]);
+  }
+
+  // Where A and B are on the rail.
+  mark() {
     const ends = [["A", 0], ["B", 1]].map(([name, place]) => {
-      const share = (place - t[0]) / (t.at(-1) - t[0]);
       const span = document.createElement("span");
       span.textContent = name;
-      span.style.left = `calc(0.675rem + ${share} * (100% - 1.35rem))`;
+      span.style.left = `calc(${KNOB}rem + ${this.share(place)} * (100% - ${2 * KNOB}rem))`;
       return span;
     });
     this.marks.replaceChildren(...ends);
   }
 
-  show(step) {
-    const { steps, rows, t } = this.data;
+  // Along the slider: a field for each sentence, and one line for each figure over its own range.
+  draw() {
+    const { steps, rows, lines } = this.data;
+    const last = Math.max(steps.length - 1, 1);
+    const fields = rows.map(({ first }, row) => {
+      const [from, to] = [Math.max(first - 0.5, 0), Math.min((rows[row + 1]?.first ?? steps.length) - 0.5, last)];
+      return shape("rect", { x: from, y: 0, width: to - from, height: 1, class: row % 2 ? "field odd" : "field" });
+    });
+    const plots = lines.map(({ name, values, low, high, band }) => {
+      const y = (value) => 1 - (Math.min(Math.max(value, low), high) - low) / (high - low || 1);
+      const svg = shape("svg", { viewBox: `0 0 ${last} 1`, preserveAspectRatio: "none" });
+      svg.append(...fields.map((field) => field.cloneNode()));
+      if (band) {
+        const [top, bottom] = [y(band[1]), y(band[0])];
+        svg.append(shape("rect", { x: 0, y: top, width: last, height: bottom - top, class: "band" }));
+      }
+      svg.append(
+        shape("polyline", { points: values.map((value, step) => `${step},${y(value)}`).join(" "), class: "line" }),
+        shape("line", { x1: 0, x2: 0, y1: 0, y2: 1, class: "now" }),
+      );
+      const title = document.createElement("span");
+      title.textContent = name;
+      const plot = document.createElement("div");
+      plot.className = "plot";
+      plot.append(title, svg);
+      return plot;
+    });
+    this.graph.replaceChildren(...plots);
+  }
+
+  show(step, playing = false) {
+    const { id, steps, rows, t } = this.data;
+    const before = this.step;
     this.step = Math.min(Math.max(step, 0), steps.length - 1);
     const { row, typical, lead, quote } = steps[this.step];
-    this.sentence.replaceChildren(...words("p", rows[row].words).childNodes);
+    this.sentence.replaceChildren(...said("div", rows[row]).childNodes);
     this.typical.textContent = typical;
     this.lead.textContent = lead;
     this.quote.textContent = quote;
     const place = `t = ${t[this.step].toFixed(2).replace("-", "−")}`;
     this.output.textContent = place;
     this.slider.value = String(this.step);
-    this.slider.setAttribute("aria-valuetext", `${place}: ${rows[row].words.map(([word]) => word).join(" ")}`);
+    this.slider.setAttribute("aria-valuetext", `${place}: ${plain(rows[row].words)}`);
+    if (playing && steps[before]?.row !== row) this.live.textContent = plain(rows[row].words);
+    for (const now of this.graph.querySelectorAll(".now")) {
+      now.setAttribute("x1", this.step);
+      now.setAttribute("x2", this.step);
+    }
     [...this.list.children].forEach((item, index) => {
       const button = item.firstChild;
       if (index === row) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
       if (index === row) this.reveal(item);
     });
-    document.dispatchEvent(new CustomEvent(STEP, { detail: { id: this.data.id, step: this.step } }));
+    this.send({ id, step: this.step });
   }
 
   // Scrolls the list, and nothing but the list.
@@ -120,29 +184,75 @@ class Strip {
   }
 
   go(step) {
-    this.pause();
+    this.stop();
     this.show(step);
+    this.leadOn();
     this.report();
   }
 
+  // --- Playing ------------------------------------------------------------------------------------------------------
+
   play() {
-    const last = this.data.steps.length - 1;
-    if (this.step >= last) this.show(0);
-    this.button.classList.add("playing");
-    this.button.setAttribute("aria-label", "Pause");
-    this.timer = setInterval(() => {
-      if (this.step >= last) this.pause(true);
-      else this.show(this.step + 1);
-    }, PACE);
+    if (this.step >= this.data.steps.length - 1) this.show(0);
+    this.run();
+    this.leadOn();
   }
 
-  pause(report = false) {
-    if (!this.timer) return;
+  run() {
+    clearInterval(this.timer);
+    this.timer = setInterval(() => this.onward(), (this.calm.matches ? UNHURRIED : PACE) / Number(this.speed.value));
+    this.light();
+  }
+
+  onward() {
+    const { steps, rows } = this.data;
+    const next = this.calm.matches ? (rows[steps[this.step].row + 1]?.first ?? steps.length - 1) : this.step + 1;
+    this.show(next, true);
+    if (this.step >= steps.length - 1) this.pause();
+    else this.leadOn();
+  }
+
+  pause() {
+    this.stop();
+    this.led = false;
+    this.light();
+    this.leadOn();
+    this.report();
+  }
+
+  stop() {
     clearInterval(this.timer);
     this.timer = null;
-    this.button.classList.remove("playing");
-    this.button.setAttribute("aria-label", "Play the path");
-    if (report) this.report();
+    this.light();
+  }
+
+  light() {
+    const playing = Boolean(this.timer || this.led);
+    this.button.classList.toggle("playing", playing);
+    this.button.setAttribute("aria-label", playing ? "Pause" : "Play the path");
+  }
+
+  // --- Together -----------------------------------------------------------------------------------------------------
+
+  send(detail) {
+    document.dispatchEvent(new CustomEvent(STEP, { detail: { ...detail, from: this } }));
+  }
+
+  // The others of the group come along.
+  leadOn() {
+    const { group, id, t } = this.data;
+    if (group) this.send({ group, id, step: this.step, t: t[this.step], playing: Boolean(this.timer) });
+  }
+
+  hear({ from, jump, id, step, group, t, playing }) {
+    if (!this.data || from === this) return;
+    if (jump && id === this.data.id) this.go(step);
+    if (!group || group !== this.data.group) return;
+    this.stop();
+    this.led = playing;
+    this.light();
+    const away = this.data.t.map((place) => Math.abs(place - t));
+    this.show(away.indexOf(Math.min(...away)));
   }
 
   // Python is told when the reader has come to rest, not at every key.
@@ -152,16 +262,35 @@ class Strip {
   }
 }
 
-function words(tag, said, className = "") {
+// All that was read at a step, one under the other.
+function said(tag, { words, more }, className = "") {
   const made = document.createElement(tag);
   if (className) made.className = className;
-  if (!said.length) made.textContent = "(an empty sentence)";
-  said.forEach(([word, fresh], index) => {
+  made.append(...[words, ...more].map((each, index) => line(each, index ? "more" : "first")));
+  return made;
+}
+
+function line(words, className) {
+  const made = document.createElement("span");
+  made.className = className;
+  made.dir = "auto";
+  if (!words.length) made.textContent = "(an empty sentence)";
+  words.forEach(([word, fresh], index) => {
     if (index) made.append(" ");
     if (!fresh) return made.append(word);
     const mark = document.createElement("mark");
     mark.textContent = word;
     made.append(mark);
   });
+  return made;
+}
+
+function plain(words) {
+  return words.map(([word]) => word).join(" ");
+}
+
+function shape(tag, attributes) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 }

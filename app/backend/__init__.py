@@ -103,12 +103,12 @@ from app.backend.walks import (
     carried,
     end_code,
     input_text,
+    paths,
     random_pairs,
     snapshots,
     walk,
     walk_command,
     walk_python,
-    walks,
     word_changes,
 )
 from vae.config import Config, Data, Knob
@@ -194,6 +194,7 @@ __all__ = [
     "metrics",
     "model",
     "neighbours",
+    "paths",
     "plane",
     "plane_field",
     "plane_pins",
@@ -227,6 +228,5 @@ __all__ = [
     "walk",
     "walk_command",
     "walk_python",
-    "walks",
     "word_changes",
 ]

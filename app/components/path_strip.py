@@ -24,9 +24,22 @@ _STRIP = st.components.v2.component(
 )
 
 
-def path_strip(walk: backend.Walk, *, position: int, key: str, on_position: Callable[[], None]) -> None:
-    """Show the path. Where the reader comes to rest is told to `on_position`; see `rested`."""
-    data = {"id": identity(walk), "t": walk.places, "position": position, **reading(walk)}
+def path_strip(
+    walk: backend.Walk,
+    *,
+    position: int,
+    key: str,
+    on_position: Callable[[], None],
+    group: str = "",
+    label: str = "",
+) -> None:
+    """Show the path. Where the reader comes to rest is told to `on_position`; see `rested`.
+
+    Strips of one `group` move together, each at the step nearest to the same t. The `label` tells them apart to those
+    who do not see them.
+    """
+    data = {"id": identity(walk), "t": walk.places, "position": position, "group": group, "label": label}
+    data |= reading(walk) | {"lines": lines(walk)}
     _STRIP(key=key, data=data, on_position_change=on_position)
 
 
@@ -38,26 +51,51 @@ def rested(key: str, walk: backend.Walk) -> float | None:
 
 def identity(walk: backend.Walk) -> str:
     """A name for the path, the same whenever it is the same path and reads the same."""
-    content = repr((walk.places, walk.texts)).encode() + walk.codes.tobytes()
+    content = repr((walk.places, walk.texts, walk.draws)).encode() + walk.codes.tobytes()
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 def reading(walk: backend.Walk) -> dict[str, Any]:
-    """The rows of the path, repeats merged and their new words marked, and what is said beside each step."""
+    """The rows of the path, repeats merged and their new words marked, and what is said beside each step.
+
+    Where a step was read several times, its first sentence is held against the first before, and the others follow in
+    `more`; steps are merged if all of them repeat.
+    """
     rows: list[dict[str, Any]] = []
     steps: list[dict[str, Any]] = []
     before = None
-    for text, group in groupby(range(len(walk.texts)), walk.texts.__getitem__):
+    draws = walk.draws or [[text] for text in walk.texts]
+    for (text, *others), group in groupby(range(len(draws)), draws.__getitem__):
         members = list(group)
         start, end = walk.places[members[0]], walk.places[members[-1]]
         where = (f"t {start:.2f}" if start == end else f"t {start:.2f} – {end:.2f}").replace("-", "−")
         marked = [(word, False) for word in text.split()] if before is None else backend.word_changes(before, text)
-        rows.append({"first": members[0], "where": where, "words": marked})
+        more = [[(word, False) for word in other.split()] for other in others]
+        rows.append({"first": members[0], "where": where, "words": marked, "more": more})
         for step in members:
             lead, quote = near(walk, step)
             steps.append({"row": len(rows) - 1, "typical": typical(walk.shells[step]), "lead": lead, "quote": quote})
         before = text
     return {"rows": rows, "steps": steps}
+
+
+def lines(walk: backend.Walk) -> list[dict[str, Any]]:
+    """What is drawn along the slider: for each figure its values, their range, and a band that is to be expected."""
+    reach = max(2 * TYPICAL, *map(abs, walk.shells))
+    found = [
+        {
+            "name": "distance from the origin; shaded: random codes",
+            "values": [round(shell, 3) for shell in walk.shells],
+            "low": -reach,
+            "high": reach,
+            "band": [-TYPICAL, TYPICAL],
+        }
+    ]
+    if walk.nearest:
+        far = [round(distance, 3) for _, distance in walk.nearest]
+        name = f"distance to the nearest sentence; at most {max(far):.1f}"
+        found.append({"name": name, "values": far, "low": 0.0, "high": max(far), "band": None})
+    return found
 
 
 def typical(shell: float) -> str:

@@ -19,7 +19,7 @@ def test_the_door_opens_without_torch():
 
 def test_what_the_interface_asks_for_is_at_the_door():
     asked = {name for path in INTERFACE for name in re.findall(r"\bbackend\.(\w+)", path.read_text(encoding="utf-8"))}
-    assert {"entries", "walk"} < asked
+    assert {"entries", "paths"} < asked
     assert asked - {"Projection"} <= set(backend.__all__)  # which annotations alone name
     assert [name for name in backend.__all__ if not hasattr(backend, name)] == []
 

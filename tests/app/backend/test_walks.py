@@ -2,14 +2,16 @@ import contextlib
 import io
 import shlex
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app import backend
-from app.backend import Decoding, End
+from app.backend import Decoding, End, Way
 
-WAYS = {"steps": 5, "method": "slerp", "extend": 0.25}
+WAY = Way(steps=5, methods=("slerp",), extend=0.25)
+SAMPLE = Decoding(method="sample", temperature=0.8, top_p=0.9, seed=6)
 TYPED = End(kind="sentence", text="an old dog waits for 'it' .")
 ENDS = {
     "prior": End(seed=3),
@@ -18,6 +20,28 @@ ENDS = {
     "map": End(kind="map", row=7),
     "map, drawn": End(kind="map", row=7, drawn=True, seed=5),
 }
+
+
+def printed(routes, way):
+    """The lines that the Python to be copied prints."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(backend.walk_python(routes, way), {})
+    return said.getvalue().split("\n")[:-1]
+
+
+def sentences_of(walks):
+    """Everything that was read, in the order of the walks, a line each."""
+    said = [text for walk in walks for draws in walk.draws or [[text] for text in walk.texts] for text in draws]
+    return "\n".join(said).split("\n")
+
+
+@pytest.fixture
+def past(model, make_space):
+    """A snapshot of the run `explored`, with other weights."""
+    folder = model.run.path / "snapshots" / "step-7"
+    make_space(seed=5).save_pretrained(folder)
+    return backend.model("explored", snapshot=7)
 
 
 def test_a_path_goes_from_end_to_end_in_even_steps(model):
@@ -50,27 +74,29 @@ def test_a_sample_of_a_posterior_follows_its_seed_and_is_not_its_mean(model):
                                  Decoding(method="beam", beams=2)], ids=lambda how: how.method)  # fmt: skip
 @pytest.mark.parametrize("b", ENDS, ids=str)
 def test_the_python_to_be_copied_reads_the_same(model, b, how):
-    ways = WAYS | {"how": how}
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        exec(backend.walk_python(model, ENDS["prior"], ENDS[b], **ways), {})
-    assert said.getvalue() == "\n".join([*backend.walk(model, ENDS["prior"], ENDS[b], **ways).texts, ""])
+    pairs = [(ENDS["prior"], ENDS[b])]
+    way = replace(WAY, how=how)
+    assert printed([(model, pairs)], way) == sentences_of(backend.paths(model, pairs, way))
 
 
 @pytest.mark.parametrize(("a", "b"), [("prior", "prior"), ("typed", "map")])
 def test_the_command_to_be_copied_reads_the_same(model, a, b):
     from vae import cli
 
-    ways = WAYS | {"how": Decoding()}
-    command = backend.walk_command(model, ENDS[a], ENDS[b], **ways)
-    words = shlex.split(command)
-    assert words[:3] == ["python", "-m", "vae"]
+    way = replace(WAY, methods=("linear", "slerp"))
+    pairs = [(ENDS[a], ENDS[b])]
     said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        assert cli.main(words[3:]) == 0
-    walk = backend.walk(model, ENDS[a], ENDS[b], **ways)
-    lines = [f"{t:6.2f}  {text}" for t, text in zip(walk.places, walk.texts, strict=True)]
-    assert said.getvalue() == "\n".join([*lines, ""])
+    for command in backend.walk_command([(model, pairs)], way).split("\n"):
+        words = shlex.split(command)
+        assert words[:3] == ["python", "-m", "vae"]
+        with contextlib.redirect_stdout(said):
+            assert cli.main(words[3:]) == 0
+    expected = [
+        f"{t:6.2f}  {text}"
+        for walk in backend.paths(model, pairs, way)
+        for t, text in zip(walk.places, walk.texts, strict=True)
+    ]
+    assert said.getvalue().splitlines() == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +110,12 @@ def test_the_command_to_be_copied_reads_the_same(model, a, b):
     ids=["two seeds", "mixed", "drawn", "beam"],
 )
 def test_what_the_command_line_cannot_say_has_no_command(model, a, b, how):
-    assert backend.walk_command(model, a, b, **WAYS, how=how) is None
+    assert backend.walk_command([(model, [(a, b)])], replace(WAY, how=how)) is None
+
+
+def test_several_draws_have_no_command(model):
+    assert backend.walk_command([(model, [(End(), End())])], WAY) is not None
+    assert backend.walk_command([(model, [(End(), End())])], replace(WAY, draws=2)) is None
 
 
 @pytest.mark.parametrize(
@@ -120,3 +151,88 @@ def test_a_model_folder_decodes_but_has_no_map(explored, tmp_path):
     assert not backend.has_codes(model)
     with pytest.raises(ValueError, match="without sentences of its own"):
         backend.codes(model)
+
+
+def test_all_paths_of_a_gesture_are_one_batch(model, monkeypatch):
+    from vae.space import Space
+
+    calls = []
+    decode = Space.decode
+    monkeypatch.setattr(Space, "decode", lambda self, z, **how: calls.append(len(z)) or decode(self, z, **how))
+    pairs = [(End(seed=80), End(seed=81)), (End(seed=82), ENDS["map"])]
+    backend.paths(model, pairs, Way(steps=4, methods=("linear", "slerp"), how=SAMPLE, draws=3))
+    assert calls == [2 * 2 * 4 * 3]
+
+
+def test_a_path_among_others_is_the_path_alone(model):
+    pairs = [(End(seed=1), End(seed=1)), (ENDS["map"], ENDS["typed"]), (End(seed=2), ENDS["map, drawn"])]
+    found = backend.paths(model, pairs, Way(steps=5, methods=("linear", "slerp")))
+    for number, (a, b) in enumerate(pairs):
+        for which, method in enumerate(("linear", "slerp")):
+            alone = backend.walk(model, a, b, steps=5, method=method)
+            among = found[2 * number + which]
+            assert among.texts == alone.texts
+            assert np.array_equal(among.codes, alone.codes)
+            assert among.shells == alone.shells
+            assert among.nearest == alone.nearest
+
+
+def test_each_step_is_read_as_often_as_asked_for(model):
+    way = Way(steps=4, how=Decoding(method="sample", seed=3), draws=3)
+    (walk,) = backend.paths(model, [(End(), End())], way)
+    assert [len(draws) for draws in walk.draws] == [3] * 4
+    assert walk.texts == [draws[0] for draws in walk.draws]
+    assert len(set(walk.draws[0])) > 1
+    greedy = backend.paths(model, [(End(), End())], Way(steps=4, draws=2))[0]
+    assert all(first == second for first, second in greedy.draws)
+    assert backend.paths(model, [(End(), End())], Way(steps=4))[0].draws == []
+
+
+@pytest.mark.parametrize("way", [Way(steps=3, methods=("linear", "slerp")), Way(steps=3, how=SAMPLE, draws=3)], ids=str)
+@pytest.mark.parametrize(
+    "pairs", [[("prior", "map, drawn")], [(name, other) for name in ENDS for other in ENDS]], ids=len
+)
+def test_the_python_of_two_models_prints_both(model, past, pairs, way):
+    routes = [
+        (of, [tuple(backend.carried(ENDS[end], model, of) for end in pair) for pair in pairs]) for of in (model, past)
+    ]
+    expected = [line for of, carried in routes for line in sentences_of(backend.paths(of, carried, way))]
+    assert printed(routes, way) == expected
+    assert sentences_of(backend.paths(*routes[0], way)) != sentences_of(backend.paths(*routes[1], way))
+
+
+def test_the_command_of_a_snapshot_names_it(model, past):
+    line = backend.walk_command([(past, [(End(), End())])], WAY)
+    assert "--snapshot 7" in line
+    assert backend.snapshots(model) == backend.snapshots(past) == [7]
+
+
+def test_another_model_encodes_the_sentence_itself(model, past, sentences):
+    assert backend.carried(ENDS["map, drawn"], model, model) == ENDS["map, drawn"]
+    end = backend.carried(ENDS["map, drawn"], model, past)
+    assert end == End(kind="sentence", text=sentences[7], drawn=True, seed=5)
+    assert backend.carried(ENDS["prior"], model, past) == ENDS["prior"]
+    assert [backend.input_text(model, ENDS[name]) for name in ENDS] == [
+        "", "an old dog waits for 'it' .", "the boy is riding a bus .", sentences[7], sentences[7]
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no sentence 120"):
+        backend.carried(End(kind="map", row=120), model, past)
+
+
+def test_ten_pairs_follow_their_seed(model):
+    for kind in ("prior", "map"):
+        first, again, other = (backend.random_pairs(model, kind, seed) for seed in (3, 3, 4))
+        assert first == again != other
+        assert len(first) == 10
+    rows = [end.row for pair in backend.random_pairs(model, "map", 3) for end in pair]
+    assert len(set(rows)) == 20
+    drawn = [end for pair in backend.random_pairs(model, "map", 3, drawn=True) for end in pair]
+    assert [end.row for end in drawn] == rows
+    assert len({end.seed for end in drawn}) == 20
+
+
+def test_a_prior_pair_is_what_the_command_line_draws_from_its_seed(model):
+    (a, b), (_, second) = backend.random_pairs(model, "prior", 8)[:2]
+    assert np.array_equal(backend.end_code(model, a, 0), backend.prior(model, 2, 8)[0])
+    assert np.array_equal(backend.end_code(model, b, 1), backend.prior(model, 2, 8)[1])
+    assert np.array_equal(backend.end_code(model, second, 1), backend.prior(model, 2, 9)[1])
