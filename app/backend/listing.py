@@ -1,4 +1,4 @@
-"""The runs that there are, the newest first; the table of them, and the colour of each."""
+"""The runs that there are; the table of them, and the colour of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from app import palette
 from app.backend.history import figures, verdict
 from vae import config as vae_config
-from vae import jobs, runs
+from vae import jobs, recipes, runs
 from vae.config import Config
 from vae.runs import Status
 
@@ -40,8 +40,16 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """Every run there is, newest first; a damaged one too, with its problem."""
-    return [_entry(run) for run in runs.list_runs()]
+    """Every run there is, a damaged one too, with its problem: one's own newest first, then those that came along.
+
+    The bundled ones stand in the order of their recipes: when they were written, a checkout forgets.
+    """
+    order = list(recipes.RECIPES)
+
+    def place(entry: Entry) -> int:
+        return 1 + order.index(entry.recipe) if entry.bundled and entry.recipe in order else 0
+
+    return sorted(map(_entry, runs.list_runs()), key=place)
 
 
 def entry(name: str) -> Entry:

@@ -18,6 +18,13 @@ def test_every_run_is_listed_newest_first_also_a_damaged_one(make_run, root):
     assert not entries["new"].has_model
 
 
+def test_bundled_runs_come_last_in_the_order_of_their_recipes(make_run):
+    for name, recipe in (("b", "language-model"), ("c", "two-phase"), ("a", "plain-vae")):
+        make_run(name, recipe, bundled=True)
+    make_run("mine")
+    assert [entry.name for entry in backend.entries()] == ["mine", "c", "a", "b"]
+
+
 def test_a_folder_whose_name_no_url_can_carry_is_listed_with_its_problem(make_run, root):
     make_run("fine").path.rename(root / "not fine")
     (entry,) = backend.entries()
