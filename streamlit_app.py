@@ -48,6 +48,12 @@ page = st.navigation(
             help="The codes of a corpus in the plane: hover to read, choose points to walk between them.",
         ),
         st.Page(
+            "app/pages/plane.py",
+            title="Plane",
+            icon=":material/grid_on:",
+            help="An exact plane through latent space, readable everywhere: hover for a sentence, click for its z.",
+        ),
+        st.Page(
             "app/pages/interpolate.py",
             title="Interpolate",
             icon=":material/linear_scale:",

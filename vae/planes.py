@@ -120,7 +120,9 @@ def through(
             c = c - ((c - a) @ first) * first
         height = np.linalg.norm(c - a)
         if height > scale:
-            return Plane(origin=a, axes=np.array([first, (c - a) / height]), names=(f"{one} → {two}", f"→ {three}"))
+            return Plane(
+                origin=a, axes=np.array([first, (c - a) / height]), names=(f"from {one} to {two}", f"towards {three}")
+            )
     raise ValueError(f"{one}, {two} and {three} lie on one line, so they span no plane: choose another of them.")
 
 
