@@ -85,6 +85,46 @@ def test_no_figure_depends_on_the_batch_size(space: Space, data: pd.DataFrame) -
             assert parts[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
 
 
+def test_what_needs_no_draw_does_not_depend_on_the_order_of_sentences(space: Space, data: pd.DataFrame) -> None:
+    one = evaluate.evaluate(space, data, samples=1)
+    other = evaluate.evaluate(space, data.sample(frac=1, random_state=0), samples=1)
+    assert one.per_sentence is not None
+    assert other.per_sentence is not None
+    assert one.per_sentence["text"].tolist() != other.per_sentence["text"].tolist()
+    for name in ("kl_nats", "active_units", "bleu", "exact_reconstructions", "distinct_prior", "words", "tokens"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-6), name
+    for name in ("kl_per_dim_nats", "variances"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=2e-6), name
+    assert one.rec_nats + one.delta_zero_nats == pytest.approx(other.rec_nats + other.delta_zero_nats, rel=1e-6)
+
+
+def test_a_long_neighbour_pads_a_sentence_and_changes_nothing(space: Space, data: pd.DataFrame) -> None:
+    """The first sentences keep their draws when others follow them, and their figures with a batch wide enough."""
+    few = evaluate.one_pass(space.model, space.tokens(data["text"].tolist()[:1] * 2))
+    long = " and ".join(data["text"].tolist()[:5])
+    padded = evaluate.one_pass(space.model, space.tokens(data["text"].tolist()[:1] * 2 + [long]))
+    torch.testing.assert_close(padded.posterior.mean[:2], few.posterior.mean, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(padded.rec_zero[:2], few.rec_zero, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_inequalities_hold_on_any_model(make_space: MakeSpace, data: pd.DataFrame, seed: int) -> None:
+    space = make_space(seed)
+    set_posterior(space, 1.0 + 3 * seed, -0.5 * seed)
+    report = evaluate.evaluate(space, data, samples=10, seed=seed)
+    assert min(report.kl_per_dim_nats) >= 0
+    noise = (report.intervals["neg_elbo_nats"][1] - report.intervals["neg_elbo_nats"][0]) / 2
+    assert report.nll_nats <= report.neg_elbo_nats + noise
+    assert [row["nll_nats"] for row in report.nll_by_samples] == sorted(
+        (row["nll_nats"] for row in report.nll_by_samples), reverse=True
+    )
+    assert report.mi_nats <= report.mi_upper_nats + 1 / (len(data) - 1)
+    assert report.mi_nats <= report.mi_ceiling_nats
+    assert report.marginal_kl_least_nats <= report.marginal_kl_nats + 0.5
+    for name, (low, high) in report.intervals.items():
+        assert low <= report.to_dict()[name] <= high, name
+
+
 def numbers(values: Any, name: str = "") -> dict[str, float]:
     """Every number of a document, by its path."""
     if isinstance(values, dict | list):
