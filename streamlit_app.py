@@ -60,6 +60,12 @@ page = st.navigation(
             help="Walk from one code to another and read the sentences on the way.",
         ),
         st.Page(
+            "app/pages/dimensions.py",
+            title="Dimensions",
+            icon=":material/tune:",
+            help="A slider for each dimension of z: what it changes, and what the labels tell about it.",
+        ),
+        st.Page(
             "app/pages/learn.py",
             title="Learn",
             icon=":material/school:",

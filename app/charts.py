@@ -378,6 +378,38 @@ def dimensions(
     return figure
 
 
+def associations(frame: pd.DataFrame, order: Sequence[int], hover: str, *, top: float) -> PlotlyFigure:
+    """What each label tells about each dimension, as a heat map: a row a label, the dimensions in the order given.
+
+    `frame` has the columns label, dimension, value and, for the words under the pointer, limit; `hover` is those words
+    with their figures: `%{z}` the value, `%{customdata}` the limit. `top` is the value of the full colour.
+    """
+    import plotly.graph_objects as go
+
+    labels = list(dict.fromkeys(frame["label"]))
+    values = frame.pivot(index="label", columns="dimension", values="value").loc[labels, list(order)]
+    limits = frame.pivot(index="label", columns="dimension", values="limit").loc[labels, list(order)]
+    figure = go.Figure(
+        go.Heatmap(
+            x=[f"z{dimension}" for dimension in order],
+            y=labels,
+            z=values.to_numpy(),
+            customdata=limits.to_numpy(),
+            zmin=0,
+            zmax=top,
+            colorscale=[[0, "rgba(47, 127, 193, 0.03)"], [1, "rgba(47, 127, 193, 1)"]],  # over any ground
+            xgap=1,
+            ygap=1,
+            colorbar={"thickness": 12, "outlinewidth": 0},
+            hovertemplate=f"%{{y}} · %{{x}}<br>{hover}<extra></extra>",
+        )
+    )
+    _still(figure, "dimension of z, by KL", "", height=110 + 30 * len(labels))
+    figure.update_xaxes(type="category", tickfont={"size": 11}, showgrid=False, zeroline=False)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, zeroline=False)
+    return figure
+
+
 def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
     """What a token costs more under another sentence's z, by its place in the sentence.
 

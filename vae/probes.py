@@ -54,14 +54,21 @@ def association(
             raise ValueError(
                 f"The label {name!r} has {len(labels[name])} values for {len(means)} codes: give one a sentence."
             )
-    groups = [_groups(labels[name]) for name in names]
+    columns = [numbered(labels[name]) for name in names]
     return Association(
         labels=names,
-        r2=np.stack([correlation_ratio(means, of) for of in groups]),
-        chance=np.array([correlation_ratio_by_chance(of) for of in groups]),
-        mi_nats=np.stack([mutual_information(means, of, seed=seed) for of in groups]),
-        entropy_nats=np.array([entropy(of) for of in groups]),
+        r2=np.stack([correlation_ratio(means, of) for of in columns]),
+        chance=np.array([correlation_ratio_by_chance(of) for of in columns]),
+        mi_nats=np.stack([mutual_information(means, of, seed=seed) for of in columns]),
+        entropy_nats=np.array([entropy(of) for of in columns]),
     )
+
+
+def numbered(values: Sequence[object]) -> Int[ndarray, " sentences"]:
+    """The number of the group that each value belongs to; what is missing (NaN) is a group of its own."""
+    numbers: dict[object, int] = {}
+    named = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
+    return np.array([numbers.setdefault(value, len(numbers)) for value in named], np.int64)
 
 
 def correlation_ratio(
@@ -113,13 +120,6 @@ def entropy(groups: Int[ndarray, " sentences"]) -> float:
     shares = np.bincount(groups) / len(groups)
     shares = shares[shares > 0]
     return max(0.0, float(-(shares * np.log(shares)).sum()))
-
-
-def _groups(values: Sequence[object]) -> Int[ndarray, " sentences"]:
-    """The number of the group that each value belongs to; what is missing (NaN) is a group of its own."""
-    numbers: dict[object, int] = {}
-    named = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
-    return np.array([numbers.setdefault(value, len(numbers)) for value in named], np.int64)
 
 
 def _constant(means: Float[ndarray, "sentences latent"]) -> ndarray:

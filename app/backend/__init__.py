@@ -10,6 +10,9 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
 `walks`    Paths between codes.
+`readings`  Codes to start from, and codes read.
+`dimensions`  What each dimension of z changes, and what labels tell about it.
+`arithmetic`  Directions between codes, and what they do to sentences.
 `planes`   Planes through the latent space, decoded cell by cell.
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
@@ -20,6 +23,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.backend.arithmetic import (
+    Group,
+    analogy,
+    analogy_python,
+    examples,
+    label_values,
+    steered,
+    steered_python,
+    strengths,
+    witnesses,
+)
+from app.backend.dimensions import (
+    COUNTED,
+    association,
+    association_python,
+    dimensions_by_kl,
+    dimensions_python,
+    parse_changes,
+    parse_code,
+    parse_dimensions,
+    strips,
+    write_changes,
+    write_code,
+)
 from app.backend.errands import Errand
 from app.backend.erratum import ERRATUM_DATA, erratum_rows
 from app.backend.evaluations import (
@@ -95,6 +122,7 @@ from app.backend.planes import (
     plane_whole,
     plane_window,
 )
+from app.backend.readings import Board, Dial, Reading, Start, start_code
 from app.backend.walks import (
     End,
     Pair,
@@ -120,6 +148,7 @@ if TYPE_CHECKING:  # pandas can wait
 
 __all__ = [
     "CELLS",
+    "COUNTED",
     "ERRATUM_DATA",
     "FARTHEST",
     "RADIUS",
@@ -128,11 +157,13 @@ __all__ = [
     "SECTIONS",
     "SHARE",
     "SPANNING",
+    "Board",
     "Codes",
     "Config",
     "Cut",
     "Data",
     "Decoding",
+    "Dial",
     "End",
     "Entry",
     "Errand",
@@ -140,15 +171,22 @@ __all__ = [
     "Evaluation",
     "Field",
     "Gap",
+    "Group",
     "Knob",
     "Model",
     "Pair",
     "Pin",
     "Plane",
     "Preview",
+    "Reading",
+    "Start",
     "Walk",
     "Way",
     "Window",
+    "analogy",
+    "analogy_python",
+    "association",
+    "association_python",
     "build",
     "carried",
     "changed",
@@ -164,6 +202,8 @@ __all__ = [
     "delete",
     "describe",
     "dimension_kl",
+    "dimensions_by_kl",
+    "dimensions_python",
     "encode",
     "encode_sentences",
     "end_code",
@@ -173,6 +213,7 @@ __all__ = [
     "estimate",
     "evaluate_command",
     "evaluation",
+    "examples",
     "figures",
     "fit_umap",
     "fitting",
@@ -184,6 +225,7 @@ __all__ = [
     "input_text",
     "kl_per_dimension",
     "knobs",
+    "label_values",
     "latent_size",
     "latex",
     "launch",
@@ -194,6 +236,9 @@ __all__ = [
     "metrics",
     "model",
     "neighbours",
+    "parse_changes",
+    "parse_code",
+    "parse_dimensions",
     "paths",
     "plane",
     "plane_field",
@@ -219,8 +264,13 @@ __all__ = [
     "save_upload",
     "showcase",
     "snapshots",
+    "start_code",
+    "steered",
+    "steered_python",
     "stop",
     "stop_measuring",
+    "strengths",
+    "strips",
     "table",
     "tex",
     "trajectory",
@@ -228,5 +278,8 @@ __all__ = [
     "walk",
     "walk_command",
     "walk_python",
+    "witnesses",
     "word_changes",
+    "write_changes",
+    "write_code",
 ]

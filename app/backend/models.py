@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,11 @@ def encode(of: Model, text: str) -> tuple[Float[ndarray, " latent"], Float[ndarr
     return _encode(of, of.weights, text.strip())
 
 
+def encode_all(of: Model, texts: Sequence[str]) -> Float[ndarray, "n latent"]:
+    """The means of the posteriors of several sentences, in one call."""
+    return _encode_all(of, of.weights, tuple(text.strip() for text in texts))
+
+
 def prior(of: Model, n: int, seed: int) -> Float[ndarray, "n latent"]:
     """n draws from the prior, as `Space.sample_prior` makes them."""
     return space(of).sample_prior(n, seed).numpy()
@@ -131,6 +137,13 @@ def _decode(of: Model, weights: tuple[int, int], content: bytes, rows: int, argu
     z = load_torch().tensor(np.frombuffer(content, np.float32).reshape(rows, -1))
     with QUEUE:
         return space.decode(z, **arguments)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _encode_all(of: Model, weights: tuple[int, int], texts: tuple[str, ...]) -> ndarray:
+    space = _space(of, weights)
+    with QUEUE:
+        return space.encode(texts).mean.numpy()
 
 
 @st.cache_data(max_entries=512, show_spinner=False)

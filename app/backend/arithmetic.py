@@ -1,0 +1,163 @@
+"""Directions between codes, and what they do to sentences: A - B + C, and the difference of two groups' means."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from app.backend import maps, models
+from app.backend.models import Model
+from app.backend.readings import Board, Dial, load_python, read, source
+
+WITNESSES = 5
+"""How many further sentences a direction is tried on."""
+LISTED = 200
+"""Most sentences of a group that are typed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Sentences that have something in common: `texts`, or all of the map whose `label` has a `value`."""
+
+    texts: tuple[str, ...] = ()
+    label: str = ""
+    value: str = ""
+
+
+def examples(text: str) -> tuple[str, ...]:
+    """The sentences of a list with one a line; none or too many are a `ValueError`."""
+    found = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not found:
+        raise ValueError("A list of examples is empty: type at least one sentence, one a line.")
+    if len(found) > LISTED:
+        raise ValueError(f"A list has {len(found):,} sentences: give at most {LISTED}, one a line.")
+    return found
+
+
+def strengths(low: float, high: float, step: float) -> list[float]:
+    """The values of a slider of strength, zero among them."""
+    return [round(low + step * number, 6) + 0.0 for number in range(round((high - low) / step) + 1)]
+
+
+def label_values(of: Model, label: str) -> dict[str, int]:
+    """The values of a label and how many sentences have each, the most frequent first."""
+    return maps.codes(of).labels[label].value_counts().to_dict()
+
+
+def group_codes(of: Model, group: Group) -> Float[ndarray, "n latent"]:
+    """The mean codes of a group's sentences."""
+    if not group.label:
+        return models.encode_all(of, group.texts)
+    known = maps.codes(of)
+    return known.means[(known.labels[group.label] == group.value).to_numpy()]
+
+
+def witnesses(of: Model, seed: int) -> list[int]:
+    """Rows of the map drawn by a seed: the sentences that a direction is tried on. None without a map."""
+    if not maps.has_codes(of):
+        return []
+    count = len(maps.codes(of).texts)
+    return random.Random(seed).sample(range(count), min(WITNESSES, count))
+
+
+def analogy(of: Model, plus: str, minus: str, text: str, along: Sequence[float], strength: float) -> Board:
+    """A - B + C of three sentences, `plus` - `minus` + `text`, at every strength, in one batch."""
+    for name, words in (("A", plus), ("B", minus), ("C", text)):
+        if not words.strip():
+            raise ValueError(f"{name} is an empty sentence: type some words.")
+    codes = models.encode_all(of, (plus, minus, text))
+    return _board(of, codes[2:], codes[0], codes[1], along, strength)
+
+
+def steered(
+    of: Model, start: Group, end: Group, text: str, rows: Sequence[int], along: Sequence[float], strength: float
+) -> Board:
+    """A sentence, and those of the map in `rows`, moved by the difference of two groups' means; in one batch."""
+    if not text.strip():
+        raise ValueError("There is no sentence to change: type some words.")
+    plus, minus = group_codes(of, end).mean(0), group_codes(of, start).mean(0)
+    codes = models.encode_all(of, (text,))
+    if rows:
+        codes = np.concatenate([codes, maps.codes(of).means[list(rows)]])
+    return _board(of, codes, plus, minus, along, strength)
+
+
+def analogy_python(of: Model, plus: str, minus: str, text: str, along: Sequence[float]) -> str:
+    """A - B + C in Python, to be copied: a line for each strength."""
+    return "\n".join(
+        [
+            "import torch",
+            "import vae",
+            "from vae.explore import analogy",
+            "",
+            load_python(of),
+            f"a, b, c = space.encode({[plus.strip(), minus.strip(), text.strip()]!r}).mean",
+            f"strengths = {list(along)!r}",
+            "codes = torch.stack([analogy(c, plus=a, minus=b, strength=strength) for strength in strengths])",
+            "for strength, sentence in zip(strengths, space.decode(codes)):",
+            '    print(f"{strength:+.2f}  {sentence}")',
+        ]
+    )
+
+
+def steered_python(of: Model, start: Group, end: Group, text: str, along: Sequence[float]) -> str:
+    """One sentence moved by the difference of two groups' means in Python, to be copied."""
+    by_label = bool(start.label or end.label)
+    body = [load_python(of)]
+    if by_label:
+        body.append(f"codes = read_latents(Run({source(of)!r}))")
+    body += [f"start = {_group_python(start)}", f"end = {_group_python(end)}"]
+    return "\n".join(
+        [
+            "import torch",
+            "import vae",
+            "from vae.explore import direction",
+            *["from vae.latents import read_latents", "from vae.runs import Run"] * by_label,
+            "",
+            *body,
+            f"z = space.encode([{text.strip()!r}]).mean",
+            f"strengths = {list(along)!r}",
+            "codes = z + torch.tensor(strengths)[:, None] * direction(start, end)",
+            "for strength, sentence in zip(strengths, space.decode(codes)):",
+            '    print(f"{strength:+.2f}  {sentence}")',
+        ]
+    )
+
+
+def _group_python(group: Group) -> str:
+    if not group.label:
+        return f"space.encode({list(group.texts)!r}).mean"
+    column = f'codes.frame[{group.label!r}].astype("string")'
+    if group.value == "none":
+        column += '.fillna("none").replace("", "none")'
+    return f"torch.tensor(codes.means[({column} == {group.value!r}).fillna(False).to_numpy(bool)])"
+
+
+def _board(
+    of: Model,
+    codes: Float[ndarray, "sentences latent"],
+    plus: Float[ndarray, " latent"],
+    minus: Float[ndarray, " latent"],
+    along: Sequence[float],
+    strength: float,
+) -> Board:
+    """Codes at every strength of plus - minus: the first under the slider, the others following it."""
+    torch = models.load_torch()
+    from vae import explore
+
+    ends = {"plus": torch.tensor(plus), "minus": torch.tensor(minus)}
+    moved = torch.stack(
+        [explore.analogy(torch.tensor(codes), strength=value, **ends) for value in along], 1
+    )  # (sentences, n, latent)
+    n = len(along)
+    own = min(range(n), key=lambda place: abs(along[place] - strength))
+    rows = [list(range(n * sentence, n * (sentence + 1))) for sentence in range(len(codes))]
+    dial = Dial(name="strength", values=list(along), rows=rows[0], own=own, base=list(along).index(0.0))
+    return Board(
+        reading=read(of, moved.flatten(0, 1).numpy()), own=own, base=dial.base, dials=[dial], followers=rows[1:]
+    )

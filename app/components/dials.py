@@ -1,0 +1,119 @@
+"""Sliders over codes that have all been read, moved in the browser (assets/dials.*): no step asks the server."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import backend
+from app.components.path_strip import near, typical
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+
+_DIALS = st.components.v2.component(
+    "bottleneck_dials",
+    **{kind: (ASSETS / f"dials.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
+)
+
+
+def dials(
+    board: backend.Board,
+    *,
+    key: str,
+    family: str,
+    before: str,
+    others: str = "",
+    locked: Collection[str] | None = None,
+    on_moved: Callable[[], None],
+    on_locked: Callable[[], None] = lambda: None,
+) -> None:
+    """Show the sliders under the present sentence. Where one came to rest is told to `on_moved`; see `moved`.
+
+    Boards of one `family` answer each other's messages: those about one base. `before` names the sentence that the
+    present one is held against, and `others` the further ones. Sliders can be locked if `locked` names those that are.
+    """
+    data = drawing(board, locked) | {"family": family, "others": others, "heard": _heard(key)}
+    data["before"]["name"] = before
+    _DIALS(key=key, data=data, on_moved_change=on_moved, on_locked_change=on_locked)
+
+
+def moved(key: str, family: str) -> tuple[str, float] | None:
+    """The slider that has come to rest, and its value; none if that was in another family."""
+    told = st.session_state[key].moved or {}
+    return (str(told["name"]), float(told["value"])) if told.get("family") == family else None
+
+
+def locks(key: str, family: str) -> list[str] | None:
+    """The sliders that are locked now; none if that was said in another family."""
+    told = st.session_state[key].locked or {}
+    return [str(name) for name in told["names"]] if told.get("family") == family else None
+
+
+def drawing(board: backend.Board, locked: Collection[str] | None = None) -> dict[str, Any]:
+    """What the browser needs: every sentence once, what is said beside it, and where each slider has which."""
+    texts = board.reading.texts
+    sentences = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    facts: dict[tuple[str, str, str], int] = {}
+    rows = []
+    for row, text in enumerate(texts):
+        fact = (typical(board.reading.shells[row]), *near(board.reading, row))
+        rows.append((sentences[text], facts.setdefault(fact, len(facts))))
+    asides: dict[tuple[str, str], int] = {}
+    followers = [
+        {
+            "before": asides.setdefault((texts[each[board.dials[0].base]],) * 2, len(asides)),
+            "rows": [asides.setdefault((texts[each[board.dials[0].base]], texts[row]), len(asides)) for row in each],
+        }
+        for each in board.followers
+    ]
+    base = texts[board.base]
+    drawn = {
+        "sentences": [backend.word_changes(base, text) for text in sentences],
+        "facts": list(facts),
+        "rows": rows,
+        "before": {"words": [(word, False) for word in base.split()]},
+        "asides": [backend.word_changes(was, text) for was, text in asides],
+        "followers": followers,
+        "dials": [_slider(dial, texts, locked) for dial in board.dials],
+    }
+    return drawn | {"id": hashlib.sha256(repr(drawn).encode() + board.reading.codes.tobytes()).hexdigest()[:16]}
+
+
+def signed(value: float) -> str:
+    """A value of a slider as it is shown."""
+    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"
+
+
+def _slider(dial: backend.Dial, texts: list[str], locked: Collection[str] | None) -> dict[str, Any]:
+    shown = [signed(value) for value in dial.values]
+    base = texts[dial.rows[dial.base]]
+    strip = []
+    for text, group in groupby(range(len(dial.rows)), lambda stop: texts[dial.rows[stop]]):
+        stops = list(group)
+        first, last = stops[0], stops[-1]
+        where = shown[first] if first == last else f"{shown[first]} to {shown[last]}"
+        strip.append({"first": first, "last": last, "where": where, "words": backend.word_changes(base, text)})
+    known = dial.kl_nats is not None
+    return {
+        "name": dial.name,
+        "note": f"KL {dial.kl_nats:.2f}" if known else "",
+        "hint": "The mean KL of this dimension, nats: how much it is used." if known else "",
+        "values": dial.values,
+        "shown": shown,
+        "rows": dial.rows,
+        "own": dial.own,
+        "base": dial.base,
+        "locked": None if locked is None else dial.name in locked,
+        "strip": strip,
+    }
+
+
+def _heard(key: str) -> int:
+    """The number of the last message from the browser that has come here."""
+    told = getattr(st.session_state.get(key), "moved", None) or {}
+    return int(told.get("number", 0))
