@@ -94,10 +94,11 @@ def _maps(lanes: Sequence[Lane]) -> None:
         )
         colour = latent_map.choose_colouring(backend.codes(lanes[0].side.model))
     columns = st.columns(2, gap="large") if len(lanes) > 1 else [st.container()]
+    several = len({lane.method for lane in lanes}) > 1
     for number, lane in enumerate(lanes):
         with columns[number % len(columns)]:
             if len(lanes) > 1:
-                heading(lane.side, lane.method)
+                heading(lane.side, lane.method if several else "")
             _map(lane, number, method.lower(), colour)
     if method == "PCA":
         st.caption("Exact: the path as it lies in this plane. Click a dot of it to go there.")
