@@ -66,6 +66,12 @@ page = st.navigation(
             help="A slider for each dimension of z: what it changes, and what the labels tell about it.",
         ),
         st.Page(
+            "app/pages/arithmetic.py",
+            title="Arithmetic",
+            icon=":material/calculate:",
+            help="A − B + C of three sentences, and the direction from some examples to others.",
+        ),
+        st.Page(
             "app/pages/learn.py",
             title="Learn",
             icon=":material/school:",

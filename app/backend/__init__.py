@@ -24,9 +24,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.backend.arithmetic import (
+    Direction,
     Group,
     analogy,
     analogy_python,
+    direction,
     examples,
     label_values,
     steered,
@@ -164,6 +166,7 @@ __all__ = [
     "Data",
     "Decoding",
     "Dial",
+    "Direction",
     "End",
     "Entry",
     "Errand",
@@ -204,6 +207,7 @@ __all__ = [
     "dimension_kl",
     "dimensions_by_kl",
     "dimensions_python",
+    "direction",
     "encode",
     "encode_sentences",
     "end_code",

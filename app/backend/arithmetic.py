@@ -29,6 +29,15 @@ class Group:
     value: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Direction:
+    """From the mean code of one group to that of another."""
+
+    sizes: tuple[int, int]
+    """How many sentences there are in each."""
+    length: float
+
+
 def examples(text: str) -> tuple[str, ...]:
     """The sentences of a list with one a line; none or too many are a `ValueError`."""
     found = tuple(line.strip() for line in text.splitlines() if line.strip())
@@ -55,6 +64,13 @@ def group_codes(of: Model, group: Group) -> Float[ndarray, "n latent"]:
         return models.encode_all(of, group.texts)
     known = maps.codes(of)
     return known.means[(known.labels[group.label] == group.value).to_numpy()]
+
+
+def direction(of: Model, start: Group, end: Group) -> Direction:
+    """How large two groups are, and how far their means lie apart."""
+    sides = [group_codes(of, group) for group in (start, end)]
+    length = float(np.linalg.norm(sides[1].mean(0) - sides[0].mean(0)))
+    return Direction(sizes=(len(sides[0]), len(sides[1])), length=length)
 
 
 def witnesses(of: Model, seed: int) -> list[int]:
