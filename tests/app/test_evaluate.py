@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import backend, state
+from app import backend, charts, state
 from app.backend import errands
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
@@ -211,16 +211,17 @@ def test_every_figure_can_be_saved_as_svg(make_measured):
         assert "toImage" not in config["modeBarButtonsToRemove"]
 
 
-def test_positions_that_few_sentences_reach_are_left_out(make_measured):
+def test_positions_that_few_sentences_reach_are_left_out(make_measured, monkeypatch):
     places = [
         {"position": place, "sentences": reached, "own_nats": 1.0, "delta_nll_nats": 2.0}
         for place, reached in enumerate([200, 20, 19])
     ]
     make_measured("good", sentences=200, delta_by_position=places)
     make_measured("few", sentences=12, delta_by_position=[places[0] | {"sentences": 12}, places[1] | {"sentences": 3}])
-    at = open_page(evaluate_runs=["good", "few"])
-    drawn = json.loads(figures(at)["delta-nll-by-position"].proto.spec)["data"]
-    assert [len(line["customdata"]) for line in drawn] == [2, 1]
+    drawn, draw = [], charts.by_position
+    monkeypatch.setattr(charts, "by_position", lambda frame, colours: drawn.append(frame) or draw(frame, colours))
+    open_page(evaluate_runs=["good", "few"])
+    assert drawn[0].groupby("run")["position"].max().to_dict() == {"good": 1, "few": 0}
 
 
 def test_without_a_yardstick_the_way_to_one_is_shown(make_measured):
@@ -244,6 +245,15 @@ def test_runs_are_held_against_the_yardstick(make_measured, shift, words):
     at = open_page(evaluate_runs="good")  # the yardstick need not be chosen itself
     assert words in said(at)
     assert "does-z-help" in figures(at)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.5, 0.5), (-0.5, 1.5)])
+def test_an_interval_around_zero_is_no_difference(make_measured, monkeypatch, low, high):
+    make_measured("lm", "language-model")
+    make_measured("good")
+    gap = backend.Gap(run="good", yardstick="lm", nats=(low + high) / 2, low=low, high=high)
+    monkeypatch.setattr(backend, "gap", lambda one, yardsticks: gap)
+    assert "no difference to lm that these sentences can show" in said(open_page())
 
 
 def test_no_difference_is_called_so_and_other_sentences_are_not_compared(make_measured):
