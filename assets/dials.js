@@ -224,7 +224,6 @@ class Dial {
     this.data = data;
     this.stop = nearest(data.values, value);
     this.note.textContent = data.note;
-    this.note.title = data.hint;
     const { slider } = this;
     [slider.min, slider.max] = [data.values[0], data.values.at(-1)];
     slider.setAttribute("aria-label", [this.name, data.note].filter(Boolean).join(", "));

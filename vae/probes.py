@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from sklearn.feature_selection import mutual_info_classif
 
 NEIGHBOURS = 3
 """k of the nearest-neighbour estimator of mutual information, as in Ross 2014 and in scikit-learn."""
@@ -105,6 +104,8 @@ def mutual_information(
     of the tiny noise that breaks ties. From 0 to the entropy of the label, and clipped to that: the estimator may
     step over both ends. A group of one sentence has no neighbours and is left out by the estimator.
     """
+    from sklearn.feature_selection import mutual_info_classif
+
     means = np.asarray(means, np.float64)
     varies, limit = ~_constant(means), entropy(groups)
     found = np.zeros(means.shape[1])

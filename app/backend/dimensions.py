@@ -67,7 +67,7 @@ def strips(of: Model, base: Float[ndarray, " latent"], changes: Mapping[int, flo
     from vae import explore
 
     z = moved(base, changes)
-    known, spread = dict(dimensions_by_kl(of)), _reach(of)
+    spread = _reach(of)
     codes, dials = [z[None], base[None].astype(np.float32)], []
     count = 2
     for dimension in shown:
@@ -83,7 +83,6 @@ def strips(of: Model, base: Float[ndarray, " latent"], changes: Mapping[int, flo
                 rows=[0 if value == own else next(rows) for value in values],
                 own=values.index(own),
                 base=values.index(was),
-                kl_nats=known[dimension],
             )
         )
     return Board(reading=read(of, np.concatenate(codes)), own=0, base=1, dials=dials, followers=[])

@@ -46,8 +46,6 @@ class Dial:
     """Which of the values is the present one, by its place."""
     base: int
     """Which one it has at the base."""
-    kl_nats: float | None = None
-    """Of a dimension of z: its mean KL, where that is known."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ def dials(
     family: str,
     before: str,
     others: str = "",
+    notes: Mapping[str, str] | None = None,
     locked: Collection[str] | None = None,
     on_moved: Callable[[], None],
     on_locked: Callable[[], None] = lambda: None,
@@ -35,9 +36,10 @@ def dials(
     """Show the sliders under the present sentence. Where one came to rest is told to `on_moved`; see `moved`.
 
     Boards of one `family` answer each other's messages: those about one base. `before` names the sentence that the
-    present one is held against, and `others` the further ones. Sliders can be locked if `locked` names those that are.
+    present one is held against, and `others` the further ones; `notes` stand under the names of sliders. Sliders can be
+    locked if `locked` names those that are.
     """
-    data = drawing(board, locked) | {"family": family, "others": others, "heard": _heard(key)}
+    data = drawing(board, notes or {}, locked) | {"family": family, "others": others, "heard": _heard(key)}
     data["before"]["name"] = before
     _DIALS(key=key, data=data, on_moved_change=on_moved, on_locked_change=on_locked)
 
@@ -54,7 +56,7 @@ def locks(key: str, family: str) -> list[str] | None:
     return [str(name) for name in told["names"]] if told.get("family") == family else None
 
 
-def drawing(board: backend.Board, locked: Collection[str] | None = None) -> dict[str, Any]:
+def drawing(board: backend.Board, notes: Mapping[str, str], locked: Collection[str] | None = None) -> dict[str, Any]:
     """What the browser needs: every sentence once, what is said beside it, and where each slider has which."""
     texts = board.reading.texts
     sentences = {text: place for place, text in enumerate(dict.fromkeys(texts))}
@@ -79,7 +81,7 @@ def drawing(board: backend.Board, locked: Collection[str] | None = None) -> dict
         "before": {"words": [(word, False) for word in base.split()]},
         "asides": [backend.word_changes(was, text) for was, text in asides],
         "followers": followers,
-        "dials": [_slider(dial, texts, locked) for dial in board.dials],
+        "dials": [_slider(dial, texts) | _said(dial.name, notes, locked) for dial in board.dials],
     }
     return drawn | {"id": hashlib.sha256(repr(drawn).encode() + board.reading.codes.tobytes()).hexdigest()[:16]}
 
@@ -89,7 +91,11 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"
 
 
-def _slider(dial: backend.Dial, texts: list[str], locked: Collection[str] | None) -> dict[str, Any]:
+def _said(name: str, notes: Mapping[str, str], locked: Collection[str] | None) -> dict[str, Any]:
+    return {"note": notes.get(name, ""), "locked": None if locked is None else name in locked}
+
+
+def _slider(dial: backend.Dial, texts: list[str]) -> dict[str, Any]:
     shown = [signed(value) for value in dial.values]
     base = texts[dial.rows[dial.base]]
     strip = []
@@ -98,17 +104,13 @@ def _slider(dial: backend.Dial, texts: list[str], locked: Collection[str] | None
         first, last = stops[0], stops[-1]
         where = shown[first] if first == last else f"{shown[first]} to {shown[last]}"
         strip.append({"first": first, "last": last, "where": where, "words": backend.word_changes(base, text)})
-    known = dial.kl_nats is not None
     return {
         "name": dial.name,
-        "note": f"KL {dial.kl_nats:.2f}" if known else "",
-        "hint": "The mean KL of this dimension, nats: how much it is used." if known else "",
         "values": dial.values,
         "shown": shown,
         "rows": dial.rows,
         "own": dial.own,
         "base": dial.base,
-        "locked": None if locked is None else dial.name in locked,
         "strip": strip,
     }
 

@@ -130,11 +130,36 @@ def choose_start(model: backend.Model) -> backend.Start:
     return backend.Start(kind="zero")
 
 
-def play(model: backend.Model, start: backend.Start, base: ndarray) -> None:
+def labels_of(model: backend.Model) -> list[str]:
+    """The labels that can be held against the dimensions."""
+    return [str(label) for label in backend.codes(model).labels] if backend.has_codes(model) else []
+
+
+def choose_order(model: backend.Model, collapsed: bool) -> dict[int, str]:
+    """The dimensions in the order chosen, each with the figure that puts it there."""
+    by_kl = backend.dimensions_by_kl(model)
+    offered = ["KL", *labels_of(model)] if not collapsed else ["KL"]
+    heed({state.DIMENSIONS_ORDER: offered})
+    order = st.selectbox(
+        "Most telling first, by",
+        offered,
+        key=state.DIMENSIONS_ORDER,
+        bind="query-params",
+        width=180,
+        help="KL: how much a dimension is used, in nats. A label: R², the share of a dimension's variance that lies "
+        "between the groups of the label.",
+    )
+    if order == "KL" or order not in offered:
+        return {dimension: "" if kl is None else f"KL {kl:.2f}" for dimension, kl in by_kl}
+    found = backend.association(model, "r2")
+    shares = found[found["label"] == order].sort_values("value", ascending=False, kind="stable")
+    return {int(dimension): f"R² {r2:.2f}" for dimension, r2 in zip(shares["dimension"], shares["value"], strict=True)}
+
+
+def play(model: backend.Model, start: backend.Start, base: ndarray, collapsed: bool) -> None:
     """The sliders, and all that depends on where they stand. Runs again, alone, when one of them comes to rest."""
     size = len(base)
     changes, locked = asked(size)
-    ranked = backend.dimensions_by_kl(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.button(
             "Random values",
@@ -150,12 +175,13 @@ def play(model: backend.Model, start: backend.Start, base: ndarray) -> None:
         )
         with st.popover("Copy or paste z", icon=":material/content_paste:"):
             exchange(base, changes, locked)
+        notes = choose_order(model, collapsed)
         everything = size > FIRST and st.toggle(
             f"All {size} dimensions" if size <= MOST else f"{MOST} of {size} dimensions",
             key=state.DIMENSIONS_ALL,
             bind="query-params",
         )
-    shown = [dimension for dimension, _ in ranked[: MOST if everything else FIRST]]
+    shown = list(notes)[: MOST if everything else FIRST]
     board = backend.strips(model, base, changes, shown)
     family = hashlib.sha256(repr((model.source, model.snapshot)).encode() + base.tobytes()).hexdigest()[:16]
 
@@ -182,6 +208,7 @@ def play(model: backend.Model, start: backend.Start, base: ndarray) -> None:
             key=state.DIMENSIONS_BOARD,
             family=family,
             before="At the start:",
+            notes={f"z{dimension}": note for dimension, note in notes.items()},
             locked={f"z{dimension}" for dimension in locked},
             on_moved=follow,
             on_locked=lock,
@@ -240,7 +267,7 @@ def keep(model: backend.Model, start: backend.Start, changes: Changes, board: ba
 def labels(model: backend.Model, collapsed: bool) -> None:
     """What the labels of the run's sentences tell about the dimensions."""
     st.subheader("What the labels tell about each dimension", anchor=False)
-    if not backend.has_codes(model) or not len(backend.codes(model).labels.columns):
+    if not labels_of(model):
         st.caption("The sentences of this model have no labels, so there is nothing to hold against its dimensions.")
         return
     if collapsed:
@@ -323,5 +350,6 @@ except ValueError as problem:
 verdict = None if name.startswith("~") else backend.verdict(name)
 if verdict and verdict.name in DEAF:
     st.warning(DEAF[verdict.name], icon=":material/compress:")
-st.fragment(play)(model, start, base)
-labels(model, collapsed=bool(verdict and verdict.name == "collapsed"))
+collapsed = bool(verdict and verdict.name == "collapsed")
+st.fragment(play)(model, start, base, collapsed)
+labels(model, collapsed)
