@@ -463,7 +463,7 @@ def gaps(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
         )
     )
     low, high = min(frame["low"].min(), -0.5), max(frame["high"].max(), 0.5)
-    _still(figure, "less with z  ←  NLL_K (nats)  →  more with z", "", height=120 + 40 * len(frame))
+    _still(figure, "less ← cost with z (nats) → more", "", height=120 + 40 * len(frame))
     figure.update_xaxes(range=[low - 0.08 * (high - low), high + 0.08 * (high - low)], zeroline=False)
     figure.add_vline(x=0, line={"color": palette.QUIET, "width": 2})
     figure.update_yaxes(autorange="reversed", range=[-0.6, len(frame) - 0.4])
