@@ -1,5 +1,7 @@
 """The page Interpolate, run through the frame over a run with a random model. The strip is tested in a browser."""
 
+import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -33,6 +35,28 @@ def plane(at):
 
 def table(at):
     return at.dataframe[0].value.dropna(subset="t")["sentence"].tolist()
+
+
+@pytest.fixture
+def second(make_run, make_space, sentences):
+    """Another finished run, `second`, with other weights and two more dimensions, that has collapsed, and no map."""
+    run = make_run("second", "plain-vae")
+    make_space(seed=3, latent_size=7).save_pretrained(run.model_path)
+    return run
+
+
+def components(at):
+    """What every component of the page was given: strips have steps, maps have points."""
+    given = [json.loads(element.proto.json) for element in at.get("bidi_component")]
+    return [data for data in given if "steps" in data], [data for data in given if "points" in data]
+
+
+def printed(code):
+    """What a piece of Python prints."""
+    words = io.StringIO()
+    with contextlib.redirect_stdout(words):
+        exec(code, {})
+    return words.getvalue().split("\n")[:-1]
 
 
 def said(at):
@@ -167,3 +191,117 @@ def test_damaged_weights_are_one_sentence(explored):
     at = open_walk(run="explored")
     (error,) = at.error
     assert "\n" not in error.value
+
+
+def test_two_runs_stand_side_by_side_at_one_t(explored, second):
+    at = open_walk(run="explored", walk_with="second", walk_a_seed="5", walk_t="0.5")
+    assert not at.warning[1:]
+    strips, maps = components(at)
+    assert [data["group"] for data in strips] == ["walk", "walk"]
+    assert [data["position"] for data in strips] == [5, 5]
+    assert len(maps) == 1  # the other has no codes
+    assert maps[0]["path"]["id"] == strips[0]["id"]
+    frame = at.dataframe[0].value
+    for name in ("explored", "second"):
+        assert frame[name].tolist() == backend.walk(backend.model(name), End(seed=5), End()).texts
+    assert "second has collapsed" in said(at)
+    assert "explored has codes of 5 dimensions and second of 7" in said(at)
+
+
+def test_a_sentence_of_the_map_is_encoded_by_the_other_run_itself(explored, second, sentences):
+    at = open_walk(run="explored", walk_with="second", walk_a_kind="Map", walk_a_row="9")
+    frame = at.dataframe[0].value
+    assert frame.loc[0, ["explored", "second"]].tolist() == [sentences[9]] * 2
+    end = End(kind="sentence", text=sentences[9])
+    assert frame["second"].tolist()[1:] == backend.walk(backend.model("second"), end, End()).texts
+
+
+def test_a_run_beside_its_own_past(explored, make_space):
+    make_space(seed=5).save_pretrained(explored.path / "snapshots" / "step-7")
+    at = open_walk(run="explored", walk_with="explored", walk_with_snapshot="7")
+    frame = at.dataframe[0].value
+    past = backend.walk(backend.model("explored", snapshot=7), End(), End()).texts
+    assert frame["explored, step 7"].tolist() == past != frame["explored"].tolist()
+    assert "Both read the same random codes" in said(at)
+    assert at.code[0].value.count("vae.load(") == 2
+    assert at.code[1].value.count("--snapshot 7") == 1
+    at.selectbox(key="walk_with_snapshot").set_value(None).run()
+    assert "Both sides are the same weights" in said(at)
+    assert table(at) == frame["explored"].tolist()
+
+
+def test_both_kinds_of_path_are_two_columns(explored):
+    at = open_walk(run="explored", walk_method="Both", walk_steps="5", walk_b_seed="2")
+    frame = at.dataframe[0].value
+    for method in ("linear", "slerp"):
+        walk = backend.walk(backend.model("explored"), End(), End(seed=2), steps=5, method=method)
+        assert frame[method].tolist() == walk.texts
+    strips, maps = components(at)
+    assert [data["path"]["id"] for data in maps] == [data["id"] for data in strips]
+    assert strips[0]["id"] != strips[1]["id"]
+
+
+def test_several_draws_stand_under_each_other(explored):
+    at = open_walk(run="explored", walk_decoding="Sample", walk_draws="3", walk_draw="8", walk_steps="4")
+    frame = at.dataframe[0].value
+    assert frame["draw"].tolist() == [1, 2, 3] * 4
+    (strip,), _ = components(at)
+    assert [len(row["more"]) for row in strip["rows"]] == [2] * 4
+    assert "repeat_interleave(3, 0)" in at.code[0].value
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"walk_with": "second", "walk_a_kind": "Map", "walk_a_row": "9", "walk_method": "Both"},
+        {"walk_decoding": "Sample", "walk_draws": "3", "walk_draw": "8", "walk_b_kind": "Sentence"},
+        {"walk_view": "Ten pairs", "walk_pairs_seed": "4", "walk_pairs_steps": "3"},
+        {"walk_view": "Ten pairs", "walk_pairs": "Test sentences", "walk_pairs_drawn": "true", "walk_with": "second"},
+    ],
+    ids=["two runs, both paths", "draws", "prior pairs", "sentence pairs of two runs"],
+)
+def test_the_python_on_the_page_prints_the_table_on_the_page(explored, second, query):
+    at = open_walk(run="explored", **query)
+    frame = at.dataframe[0].value.dropna(subset="t")
+    columns = [name for name in frame if name not in ("example", "part", "t", "draw")]
+    groups = [frame] if "example" not in frame else [group for _, group in frame.groupby("example")]
+    models = [[name for name in columns if name.split(", ")[0] == model] for model in ("explored", "second")]
+    models = [names for names in models if names] or [columns]
+    expected = [text for names in models for group in groups for name in names for text in group[name]]
+    assert printed(at.code[0].value) == "\n".join(expected).split("\n")
+
+
+def test_ten_pairs_are_ten_examples_and_one_of_them_opens_as_a_path(explored):
+    at = open_walk(run="explored", walk_view="Ten pairs", walk_pairs="Test sentences", walk_pairs_seed="6")
+    frame = at.dataframe[0].value
+    assert frame["example"].tolist() == [n for n in range(1, 11) for _ in range(2 + 5)]
+    pairs = backend.random_pairs(backend.model("explored"), "map", 6)
+    third = frame[frame["example"] == 3]["sentence"].tolist()
+    assert third[2:] == backend.walk(backend.model("explored"), *pairs[2], steps=5).texts
+    assert len(at.get("bidi_component")) == 0  # the path out of sight is not decoded
+    at.button(key="walk_pair_3").click().run()
+    assert [at.query_params[f"walk_{side}_row"] for side in "ab"] == [str(end.row) for end in pairs[2]]
+    walk = backend.walk(backend.model("explored"), *pairs[2])
+    assert at.dataframe[0].value.dropna(subset="t")["sentence"].tolist() == walk.texts
+
+
+def test_ten_pairs_are_one_batch(explored, monkeypatch):
+    from vae.space import Space
+
+    calls = []
+    decode = Space.decode
+    monkeypatch.setattr(Space, "decode", lambda self, z, **how: calls.append(len(z)) or decode(self, z, **how))
+    open_walk(run="explored", walk_view="Ten pairs", walk_pairs_seed="77", walk_method="Both")
+    assert calls == [10 * 5 * 2]
+
+
+def test_garbage_about_sides_and_pairs_is_said(explored):
+    at = open_walk(
+        run="explored", walk_with="nobody", walk_snapshot="12", walk_view="Three", walk_pairs="All",
+        walk_pairs_seed="4294967295", walk_pairs_steps="99", walk_pairs_drawn="perhaps", walk_draws="0",
+    )  # fmt: skip
+    words = "\n".join(warning.value for warning in at.warning).replace("\\", "")
+    for key in ("walk_with=nobody", "walk_snapshot=12", "walk_view=Three", "walk_pairs=All", "walk_pairs_seed=",
+                "walk_pairs_steps=99", "walk_pairs_drawn=perhaps", "walk_draws=0"):  # fmt: skip
+        assert key in words
+    assert len(table(at)) == 11

@@ -7,7 +7,7 @@ from app import backend
 from app.components import path_strip
 
 
-def walk_of(*texts, shells=None, nearest=(), start=0.0, end=1.0):
+def walk_of(*texts, shells=None, nearest=(), start=0.0, end=1.0, draws=()):
     n = len(texts)
     return backend.Walk(
         places=np.linspace(start, end, n).round(6).tolist(),
@@ -15,6 +15,7 @@ def walk_of(*texts, shells=None, nearest=(), start=0.0, end=1.0):
         texts=list(texts),
         shells=shells or [0.0] * n,
         nearest=list(nearest),
+        draws=list(draws),
     )
 
 
@@ -34,6 +35,26 @@ def test_words_are_marked_that_the_sentence_before_did_not_have():
 def test_an_empty_sentence_is_a_row_without_words():
     rows = path_strip.reading(walk_of("", "a dog ."))["rows"]
     assert [row["words"] for row in rows] == [[], [("a", True), ("dog", True), (".", True)]]
+
+
+def test_a_step_that_is_read_several_times_is_one_row_unless_every_draw_repeats():
+    draws = [["a dog .", "x"], ["a dog .", "x"], ["a dog .", "y"], ["a cat .", "y"]]
+    rows = path_strip.reading(walk_of(*(first for first, _ in draws), draws=draws))["rows"]
+    assert [row["first"] for row in rows] == [0, 2, 3]
+    assert [row["more"] for row in rows] == [[[("x", False)]], [[("y", False)]], [[("y", False)]]]
+    assert [any(new for _, new in row["words"]) for row in rows] == [False, False, True]
+
+
+def test_what_is_drawn_along_the_slider_is_within_its_range():
+    walk = walk_of("a", "b", "c", shells=[0.0, -7.5, 1.0], nearest=[("x", 0.0), ("y", 3.25), ("z", 1.0)])
+    shell, near = path_strip.lines(walk)
+    assert shell["values"] == [0.0, -7.5, 1.0]
+    assert (shell["low"], shell["high"], shell["band"]) == (-7.5, 7.5, [-2.0, 2.0])
+    assert near["values"] == [0.0, 3.25, 1.0]
+    assert near["name"].endswith("at most 3.2")
+    assert (near["low"], near["high"]) == (0.0, 3.25)
+    (alone,) = path_strip.lines(walk_of("a", "b"))
+    assert (alone["low"], alone["high"]) == (-4.0, 4.0)
 
 
 def test_places_before_a_carry_a_minus_sign():
@@ -64,3 +85,4 @@ def test_a_path_has_a_name_that_changes_with_what_it_says():
     assert path_strip.identity(walk_of("a", "b")) == path_strip.identity(walk_of("a", "b"))
     assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "c"))
     assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "b", end=2.0))
+    assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "b", draws=[["a", "c"]] * 2))
