@@ -305,7 +305,7 @@ def _field(
     if (known := plane_sentences(of)) is not None:
         rows, distances = latents.nearest(known.means, codes, 1)
         density = planes.aggregate_density(_surface, part.places, known.means, known.logvars)
-        level = planes.aggregate_level(_surface, known.means, known.logvars, SHARE)
+        level = _level(of, weights, marks, content, _surface)
         found = {
             "nearest": rows.reshape(shape),
             "apart": distances.reshape(shape),
@@ -321,6 +321,14 @@ def _field(
         prior=tuple(_surface.place(np.zeros((1, len(_surface.origin))))[0].tolist()),
         **found,
     )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _level(of: Model, weights: tuple[int, int], marks: tuple[int, int], content: bytes, _surface: Plane) -> float:
+    """Of a plane, not of its windows: an outline must not change where one looks closely."""
+    known = plane_sentences(of)
+    assert known is not None, "its field has seen them"
+    return planes.aggregate_level(_surface, known.means, known.logvars, SHARE)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Encoding the sentences with these weights …")
