@@ -55,7 +55,7 @@ if not chosen:
     st.stop()
 
 colours = backend.colours()
-with st.grid(3, min_column_width=330):
+with st.grid(2 if len(chosen) in (2, 4) else 3, min_column_width=330):
     for name in chosen:
         evaluation_card(entries[name], colours[name])
 
