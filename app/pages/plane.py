@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 from typing import NamedTuple
@@ -258,10 +259,21 @@ def notes(field: backend.Field, sentences: backend.Codes | None) -> str:
     )
     if sentences is not None:
         said += (
-            " The outlines hold 95 % of random codes (dashed) and of the sentences' posteriors (solid) as they are "
-            "seen on the plane from all dimensions. Hatched are holes: random codes fall there, sentences do not."
+            f" The outlines hold {100 * backend.SHARE:.0f} % of random codes (dashed) and of the sentences' posteriors "
+            "(solid) as they are seen on the plane from all dimensions. Hatched are holes: random codes fall there, "
+            "sentences do not."
         )
     return said
+
+
+def woven(name: str, model: backend.Model) -> None:
+    """Say so where a sentence depends on what it is decoded with."""
+    if model.run is not None and not name.startswith("~") and backend.config(name).model.backbone == "t5-as-released":
+        st.warning(
+            "This run replays a defect: what a code reads depends on the codes that are decoded with it. The weave is "
+            "the order of the cells in their batch, and a pin, which is decoded alone, may read otherwise.",
+            icon=":material/shuffle:",
+        )
 
 
 def reads_the_same(field: backend.Field, verdict: str | None) -> None:
@@ -303,12 +315,14 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
     part = asked(state.PLANE_WINDOW, 3)
     whole = backend.plane_whole(model, surface, spans, n)
     window = backend.plane_window(*part, n) if part and part[2] > 0 else whole
-    with st.spinner(f"Decoding {n * n:,} codes …", show_time=True):
+    first = state.PLANE_VIEW not in st.session_state  # later the plane itself says so, and nothing moves
+    with st.spinner(f"Decoding {n * n:,} codes …", show_time=True) if first else contextlib.nullcontext():
         field = backend.plane_field(model, surface, window)
     spots = places()
     pins = dict(zip(spots, backend.plane_pins(model, surface, list(spots.values())), strict=True))
     walk = backend.plane_walk(model, pins["A"], pins["B"], STEPS) if {"A", "B"} <= pins.keys() else None
 
+    woven(name, model)
     reads_the_same(field, verdict.name if verdict else None)
     left, right = st.columns([1.4, 1], gap="medium")
     with left:

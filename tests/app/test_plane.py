@@ -179,6 +179,14 @@ def test_a_collapsed_run_is_said_to_read_the_same(explored, make_run, monkeypatc
     assert "The whole plane reads the same: “it .”" in said(open_plane(run="collapsed", plane_window="0,0,1"))
 
 
+def test_a_run_whose_sentences_depend_on_their_batch_says_so(explored, make_run):
+    released = make_run("released", "as-released")
+    shutil.copytree(explored.model_path, released.model_path)
+    shutil.copy(explored.latents_path, released.latents_path)
+    assert "depends on the codes that are decoded with it" in said(open_plane(run="released"))
+    assert "depends on the codes" not in said(open_plane(run="explored"))
+
+
 def test_a_run_without_codes_has_planes_of_its_dimensions(explored):
     explored.latents_path.unlink()
     at = open_plane(run="explored")
