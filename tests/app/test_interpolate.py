@@ -257,8 +257,9 @@ def test_several_draws_stand_under_each_other(explored):
         {"walk_decoding": "Sample", "walk_draws": "3", "walk_draw": "8", "walk_b_kind": "Sentence"},
         {"walk_view": "Ten pairs", "walk_pairs_seed": "4", "walk_pairs_steps": "3"},
         {"walk_view": "Ten pairs", "walk_pairs": "Test sentences", "walk_pairs_drawn": "true", "walk_with": "second"},
+        {"walk_view": "Ten pairs", "walk_pairs": "Test sentences", "walk_method": "Both"},
     ],
-    ids=["two runs, both paths", "draws", "prior pairs", "sentence pairs of two runs"],
+    ids=["two runs, both paths", "draws", "prior pairs", "sentence pairs of two runs", "pairs along both paths"],
 )
 def test_the_python_on_the_page_prints_the_table_on_the_page(explored, second, query):
     at = open_walk(run="explored", **query)
