@@ -194,6 +194,25 @@ def test_a_run_without_codes_has_planes_of_its_dimensions(explored):
     assert drawing(at)["nearest"] is None
 
 
+def test_the_dimensions_that_tell_most_come_first(explored):
+    at = open_plane(run="explored", plane_kind="Two dimensions")
+    kl = backend.dimension_kl(backend.model("explored"))
+    order = [str(index) for index in np.argsort(-kl)]
+    across, up = (at.selectbox(key=key) for key in state.PLANE_PAIR)
+    assert across.options == up.options == order
+    assert [across.value, up.value] == order[:2]
+    assert f"z[{order[0]}] carries {kl.max():.2f} nats" in said(at)
+
+
+def test_what_a_model_says_is_never_markup(explored, monkeypatch):
+    monkeypatch.setattr(backend.models, "decode", lambda of, codes, how=None: ["<b>&</b> **x**"] * len(codes))
+    at = open_plane(run="explored", plane_a="0.5,0.5", plane_window="0,0,1.5")
+    (card,) = at.get("html")
+    assert "&lt;b&gt;&amp;&lt;/b&gt; **x**" in card.proto.body
+    assert drawing(at)["texts"][0] == "<b>&</b> **x**"
+    assert r"\<b\>&\</b\> \*\*x\*\*" in at.warning[0].value
+
+
 def test_any_text_spans_a_plane(explored):
     at = open_plane(
         run="explored", plane_kind="Three sentences", plane_1="<img src=x onerror=alert(1)> $x$ **b**",

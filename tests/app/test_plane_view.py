@@ -40,6 +40,13 @@ def test_neighbours_differ_in_tint_while_there_are_colours_enough(cells):
             assert a == b or tints[a] != tints[b]
 
 
+def test_many_sentences_with_few_neighbours_each_differ_from_them():
+    cells = np.random.default_rng(0).permutation(144).reshape(12, 12)
+    tint = np.array(plane_view.tints(cells))[cells]
+    assert (tint[1:] != tint[:-1]).all()
+    assert (tint[:, 1:] != tint[:, :-1]).all()
+
+
 def test_more_neighbours_than_colours_are_tinted_all_the_same():
     cells = np.zeros((3, 30), int)
     cells[1, ::2] = np.arange(1, 16)

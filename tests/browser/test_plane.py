@@ -137,6 +137,9 @@ def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address
     assert place(page, "plane_c") == pytest.approx([x, y + width / 4], abs=width / 40)
     assert at_c == closely[4] == decoded(place(page, "plane_c"))
 
+    page.locator("[data-layer=sentences]").click()
+    page.wait_for_url(lambda url: "plane_shown" not in url)
+    settled(page)
     page.locator("[data-do=whole]").click()
     page.wait_for_url(lambda url: "plane_window" not in url)
     settled(page)
