@@ -158,7 +158,7 @@ def _choose(home: backend.Model, way: backend.Way) -> tuple[str, int, bool, back
             bind="query-params",
             help="Off: the mean of each posterior. On: a random draw from it, as in Li et al. 2019.",
         )
-        seed = st.number_input("Seed", 0, SEEDS - 9, 0, key=state.WALK_PAIRS_SEED, bind="query-params", width=140)
+        seed = st.number_input("Seed", 0, SEEDS - 9, key=state.WALK_PAIRS_SEED, bind="query-params", width=140)
         st.button("Roll", icon=":material/casino:", key="walk_pairs_dice", on_click=_roll)
         steps = st.slider("Steps", 3, 11, STEPS, key=state.WALK_PAIRS_STEPS, bind="query-params", width=220)
     return KINDS[kind], int(seed), bool(drawn), replace(way, steps=int(steps), extend=0.0, draws=1)

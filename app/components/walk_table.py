@@ -80,6 +80,7 @@ def take_along(table: Sequence[Row], stem: str, python: str, command: str | None
         st.dataframe(
             frame,
             hide_index=True,
+            placeholder="",
             column_config=wide
             | {
                 "part": st.column_config.TextColumn(width=180),
