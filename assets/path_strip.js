@@ -72,6 +72,7 @@ class Strip {
     const fresh = this.data?.id !== data.id;
     this.data = data;
     this.tell = (step) => setStateValue("position", { id: data.id, step, at: Date.now() });
+    this.section.classList.toggle("paired", Boolean(data.group));
     this.section.setAttribute("aria-label", ["The path, sentence by sentence", data.label].filter(Boolean).join(": "));
     if (!fresh) return;
     this.stop();

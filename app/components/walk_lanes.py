@@ -58,7 +58,7 @@ def read(lanes: Sequence[Lane]) -> None:
                 st.fragment(_strip)(lane, number, group="walk")
     mapped = [lane for lane in lanes if backend.has_codes(lane.side.model)]
     if mapped:
-        st.fragment(_maps)(mapped)
+        st.fragment(_maps)(mapped, headed=True)
 
 
 def position(walk: backend.Walk) -> int:
@@ -83,8 +83,8 @@ def _strip(lane: Lane, number: int, group: str = "") -> None:
     path_strip(lane.walk, position=position(lane.walk), key=key, on_position=follow, group=group, label=label)
 
 
-def _maps(lanes: Sequence[Lane]) -> None:
-    """The paths on the maps of their runs, drawn by one method."""
+def _maps(lanes: Sequence[Lane], headed: bool = False) -> None:
+    """The paths on the maps of their runs, drawn by one method. Codes, and so maps, are of last weights."""
     offered = [
         method for method in ("PCA", "UMAP") if all(backend.project(lane.side.model, method.lower()) for lane in lanes)
     ]
@@ -97,7 +97,7 @@ def _maps(lanes: Sequence[Lane]) -> None:
     several = len({lane.method for lane in lanes}) > 1
     for number, lane in enumerate(lanes):
         with columns[number % len(columns)]:
-            if len(lanes) > 1:
+            if headed:
                 heading(lane.side, lane.method if several else "")
             _map(lane, number, method.lower(), colour)
     if method == "PCA":
