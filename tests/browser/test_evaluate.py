@@ -27,14 +27,7 @@ def small(folder: Path, trained_run: Run) -> Run:
     return Run(folder / "small")
 
 
-def settled(page):
-    """Wait until the app has answered what was just done, and nothing moves any more."""
-    page.wait_for_timeout(300)
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
-    page.wait_for_timeout(300)
-
-
-def measure(page, address):
+def measure(page, settled, address):
     """From the button on its card to the figures, without a reload."""
     page.goto(f"{address}/evaluate")
     page.get_by_text("Not measured yet.").wait_for()
@@ -62,7 +55,7 @@ def downloaded(page, button, folder):
     return path
 
 
-def read_the_plane(page, kept):
+def read_the_plane(page, settled, kept):
     """Under the pointer, the point of the run says what it is."""
     plane = figure(page, "rate-distortion")
     plane.scroll_into_view_if_needed()
@@ -74,11 +67,11 @@ def read_the_plane(page, kept):
     assert f"{kept.neg_elbo_nats:.3g}"[:3] in words
 
 
-def test_a_run_is_measured_read_and_taken_along(page, address, small, tmp_path):
-    measure(page, address)
+def test_a_run_is_measured_read_and_taken_along(page, settled, address, small, tmp_path):
+    measure(page, settled, address)
     kept = report.load(small)
     assert kept.samples == 10
-    read_the_plane(page, kept)
+    read_the_plane(page, settled, kept)
 
     table = downloaded(page, page.get_by_role("button", name="Download CSV"), tmp_path)
     (row,) = csv.DictReader(table.read_text("utf-8").splitlines())

@@ -24,14 +24,7 @@ TRAINING = 300
 """Seconds for the run, on a machine that does other things as well."""
 
 
-def settled(page):
-    """Wait until the app has answered what was just done, and nothing moves any more."""
-    page.wait_for_timeout(300)
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
-    page.wait_for_timeout(300)
-
-
-def fill(page, key, value):
+def fill(page, settled, key, value):
     """Type into the field of a key, and wait for the page to have heard it."""
     box = page.locator(f".st-key-{key} input")
     box.fill(str(value))
@@ -39,7 +32,7 @@ def fill(page, key, value):
     settled(page)
 
 
-def launch(page, address):
+def launch(page, settled, address):
     """The form of the page Train, with a small run in it; launched."""
     page.goto(f"{address}/train")
     page.locator(f".st-key-{state.TRAIN_NAME} input").wait_for()
@@ -50,8 +43,8 @@ def launch(page, address):
     for (section, name), value in SMALL.items():
         if section in tabs:
             page.get_by_role("tab", name=tabs[section]).click()
-        fill(page, state.knob(section, name), value)
-    fill(page, state.TRAIN_NAME, "small")
+        fill(page, settled, state.knob(section, name), value)
+    fill(page, settled, state.TRAIN_NAME, "small")
     page.get_by_role("button", name="Launch").click()
 
 
@@ -97,7 +90,7 @@ def watch(page, run):
     page.get_by_text(re.compile(r"\bfinished\b")).first.wait_for()
 
 
-def circle(page):
+def circle(page, settled):
     """A box around the whole map lists its sentences and fills the ends, which are then cleared."""
     box = page.locator(".map canvas").bounding_box()
     page.locator("[data-tool=box]").click()
@@ -162,8 +155,8 @@ def walk_by_mouse(page, at_b):
     assert page.evaluate("window.bottleneckMessages") > 0
 
 
-def test_from_a_launch_to_the_sentences_between_two_points(page, address, folder):
-    launch(page, address)
+def test_from_a_launch_to_the_sentences_between_two_points(page, settled, address, folder):
+    launch(page, settled, address)
     page.wait_for_url("**/runs?run=small*")
     watch(page, runs.Run(folder / "small"))
 
@@ -174,7 +167,7 @@ def test_from_a_launch_to_the_sentences_between_two_points(page, address, folder
     page.locator(f".st-key-{state.MAP_METHOD}").get_by_text("PCA").click()
     page.get_by_text("PCA shows the codes").first.wait_for()  # a redraw may show the old one, too, for a moment
     settled(page)
-    circle(page)
+    circle(page, settled)
     choose_ends(page)
 
     settled(page)
