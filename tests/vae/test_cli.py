@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from vae import cli, doctor, jobs, machine, recipes, report, runs
+from vae.cli import measuring, shared
 from vae.config import Config
 from vae.recipes import RECIPES
 from vae.runs import Run, Status, append_line
@@ -67,7 +68,7 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of runs, the priority and the environment of this process stay as they are."""
     monkeypatch.setenv("BOTTLENECK_RUNS", str(tmp_path / "runs"))
     monkeypatch.setattr(machine, "lower_priority", lambda: None)
-    for variable in cli.THREAD_VARIABLES:
+    for variable in shared.THREAD_VARIABLES:
         monkeypatch.setenv(variable, "1")
     monkeypatch.chdir(tmp_path)
 
@@ -245,7 +246,7 @@ def test_light_commands_load_nothing_heavy() -> None:
 
 def home() -> str:
     """The folder that holds the package."""
-    return str(Path(cli.__file__).parent.parent)
+    return str(Path(cli.__file__).parents[2])
 
 
 def test_recipes(vae: Say) -> None:
@@ -337,11 +338,11 @@ def test_training_is_quiet_work(vae: Say, monkeypatch: pytest.MonkeyPatch) -> No
     order: list[Any] = []
     monkeypatch.setattr(machine, "lower_priority", lambda: order.append("priority"))
     monkeypatch.setattr(machine, "trainer_threads", lambda: 7)
-    for variable in cli.THREAD_VARIABLES:
+    for variable in shared.THREAD_VARIABLES:
         monkeypatch.delenv(variable)
 
     def train(run: Run) -> Status:
-        order.append([os.environ[variable] for variable in cli.THREAD_VARIABLES])
+        order.append([os.environ[variable] for variable in shared.THREAD_VARIABLES])
         order.append((run.status.state, run.status.pid))
         append_line(run.metrics_path, FIGURES)
         return run.update_status(state="finished", step=20, total_steps=20, message="")
@@ -655,8 +656,8 @@ def test_a_report_that_cannot_be_kept_is_still_printed(vae: Say, trained: Run, m
 
 def test_long_work_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock = iter(range(100))
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock) * 0.4)
-    with cli._progress("mine, 10 sentences", 10) as watch:
+    monkeypatch.setattr(measuring.time, "monotonic", lambda: next(clock) * 0.4)
+    with measuring.progress("mine, 10 sentences", 10) as watch:
         for done in range(1, 30):
             watch(done, 30)
     lines = capsys.readouterr().err.splitlines()

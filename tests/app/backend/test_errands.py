@@ -53,7 +53,7 @@ def test_an_errand_that_is_done_leaves_its_words_and_no_more(log):
 
 def test_it_runs_at_the_top_of_the_project(log, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    errands.start("a", ["import pathlib; print(pathlib.Path('vae', 'cli.py').is_file())"], log)
+    errands.start("a", ["import pathlib; print(pathlib.Path('vae', 'config.py').is_file())"], log)
     wait_for(lambda: ended("a"))
     assert log.read_text(encoding="utf-8") == "True\n"
 

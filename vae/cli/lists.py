@@ -1,0 +1,56 @@
+"""Commands that list: runs, recipes."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from typing import Any
+
+from vae import doctor, jobs, recipes, runs, tables
+from vae.cli.shared import Answer, columns, last_figures, number
+from vae.runs import Run
+
+
+def list_runs(_: argparse.Namespace) -> Answer:
+    """List the runs, newest first."""
+    listed = [_summary(run) for run in runs.list_runs()]
+    if not listed:
+        return Answer([], f"There are no runs in {runs.root()} yet: make one with python -m vae train.")
+    header = ["name", "recipe", "state", "step", "KL", "MI", "delta NLL", "verdict"]
+    rows = [
+        [
+            *(run["name"], run["recipe"], run["state"], f"{run['step']}/{run['total_steps']}"),
+            *(number(run[name]) for name in ("kl_nats", "mi_nats", "delta_nll_nats")),
+            run["verdict"] or "",
+        ]
+        for run in listed
+    ]
+    damaged = [f"{run['name']}: {run['message']}" for run in listed if run["state"] == "damaged"]
+    return Answer(listed, "\n".join([tables.aligned([header, *rows], right=(3, 4, 5, 6)), *damaged]))
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    """What a list says about a run; one that is damaged does not keep the others from being listed."""
+    known: dict[str, Any] = {"name": run.name, "path": str(run.path), "recipe": "", "state": "damaged"}
+    known |= {"phase": 0, "step": 0, "total_steps": 0, "message": ""}
+    figures: dict[str, Any] = {}
+    try:
+        known["recipe"] = run.config.recipe
+        status = jobs.reconcile(run)
+        known |= {name: getattr(status, name) for name in ("state", "phase", "step", "total_steps", "message")}
+        figures = last_figures(run)
+    except (ValueError, OSError) as error:
+        known["message"] = str(error)
+    known |= {name: figures.get(name) for name in ("kl_nats", "mi_nats", "delta_nll_nats")}
+    return known | {"verdict": doctor.diagnose(figures).name if figures else None}
+
+
+def list_recipes(_: argparse.Namespace) -> Answer:
+    """List the recipes."""
+    described = {name: recipes.describe(name) for name in recipes.RECIPES}
+    document = [
+        {"name": name, "description": text, "config": recipes.get(name).to_dict()} for name, text in described.items()
+    ]
+    width = max(map(len, described)) + 2
+    wrapper = textwrap.TextWrapper(width=columns(), subsequent_indent=" " * width)
+    return Answer(document, "\n".join(wrapper.fill(f"{name:<{width}}{text}") for name, text in described.items()))

@@ -1,0 +1,169 @@
+"""The words of the command line, and the command that each one leads to."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable
+from typing import Any, NoReturn, get_type_hints
+
+from vae.cli import exploring, lists, measuring, training
+from vae.cli.shared import Answer, columns
+from vae.config import Config, knobs
+
+CORPORA = "captions, file:PATH or hub:NAME"
+
+
+RUN = "a run: its folder or its name"
+
+
+MODEL = "a run, a model folder or a Hub id"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (see {self.prog} --help).")
+
+
+def build() -> argparse.ArgumentParser:
+    """The parser of every command; what it parses has the command's function as `command`."""
+    parser = _Parser(
+        prog="python -m vae",
+        description="Train, watch and steer the latent space of a text VAE.",
+        epilog="RUN is a folder, or the name of a run that `runs` lists.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_training(commands)
+    _add_looking(commands)
+    _command(commands, "runs", lists.list_runs)
+    _command(commands, "recipes", lists.list_recipes)
+    return parser
+
+
+def _add_training(commands: Any) -> None:
+    setting: dict[str, Any] = {"action": "append", "default": [], "metavar": "SECTION.FIELD=VALUE"}
+    raw = argparse.RawDescriptionHelpFormatter
+    train = _command(commands, "train", training.train, epilog=_settings_help(), formatter_class=raw)
+    train.add_argument("--recipe", metavar="NAME", help="the configuration to start from (two-phase); see `recipes`")
+    train.add_argument("--data", metavar="CORPUS", help=CORPORA)
+    train.add_argument("--base", metavar="T5", help="starter, fresh, a folder, or a Hub id")
+    train.add_argument("--run", metavar="DIR", help="folder of the run; without it a new one where `runs` looks")
+    train.add_argument("--set", **setting, help="change a setting; may be given many times")
+    train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
+    pretrain = _command(commands, "pretrain", training.pretrain)
+    pretrain.add_argument("--out", metavar="DIR", required=True, help="the folder to make")
+    pretrain.add_argument("--data", metavar="CORPUS", default="captions", help=f"{CORPORA} (captions)")
+    pretrain.add_argument("--set", **setting, help="a setting of data, pretrain or train")
+    stop = _command(commands, "stop", training.stop, of=RUN)
+    stop.add_argument("--wait", type=_whole(0, 86_400), default=60, metavar="SECONDS", help="how long to wait (60)")
+    _command(commands, "resume", training.resume, of=RUN)
+    bundle = _command(commands, "bundle", training.bundle, of=RUN)
+    bundle.add_argument("--snapshots", type=_whole(0, 1000), default=3, help="snapshots that stay (3)")
+
+
+def _add_looking(commands: Any) -> None:
+    evaluation = _command(commands, "evaluate", measuring.evaluate, of=MODEL, nargs="+")
+    _add_evaluation(evaluation, samples=100)
+    evaluation.add_argument("--against", metavar="RUN", help="a model to compare with sentence by sentence")
+    output = evaluation.add_mutually_exclusive_group()
+    output.add_argument("--csv", action="store_true", help="print a table as CSV")
+    output.add_argument("--latex", action="store_true", help="print a table as LaTeX")
+    diagnosis = _command(commands, "doctor", measuring.diagnose, of=RUN)
+    diagnosis.add_argument("--evaluate", action="store_true", help="measure first, instead of the last check's figures")
+    _add_evaluation(diagnosis, samples=1)
+    sample = _command(commands, "sample", exploring.sample, of=MODEL)
+    sample.add_argument("-n", type=_whole(1, 1_000_000), default=10, help="sentences (10)")
+    _add_snapshot(sample)
+    _add_seed(sample)
+    walk = _command(commands, "interpolate", exploring.interpolate, of=MODEL)
+    walk.add_argument("--from", dest="start", metavar="TEXT", help="the sentence at t = 0, encoded to its mean")
+    walk.add_argument("--to", dest="end", metavar="TEXT", help="the sentence at t = 1")
+    walk.add_argument("--prior", action="store_true", help="two draws from the prior instead")
+    walk.add_argument("--steps", type=_whole(2, 100_000), default=11, help="sentences on the path (11)")
+    walk.add_argument("--method", choices=("linear", "slerp"), default="linear", help="the kind of path (linear)")
+    walk.add_argument("--extend", type=float, default=0.0, help="go on beyond both ends by this much of the path (0)")
+    _add_snapshot(walk)
+    _add_seed(walk)
+    encode = _command(commands, "encode", exploring.encode, of=MODEL)
+    encode.add_argument("--file", required=True, help="a .txt with a sentence a line, or .csv .tsv .jsonl .parquet")
+    encode.add_argument(
+        "--out",
+        required=True,
+        help="the .parquet to write: text, other columns, mu_*, logvar_*; or a .zip for the Embedding Projector",
+    )
+    project = _command(commands, "project", exploring.project, of=RUN)
+    project.add_argument("--method", choices=("umap", "pca"), default="umap", help="the kind of map (umap)")
+    project.add_argument("--refit", action="store_true", help="fit anew even if there is a map")
+    _add_seed(project)
+
+
+def _command(
+    commands: Any,
+    name: str,
+    function: Callable[[argparse.Namespace], Answer],
+    of: str = "",
+    nargs: str | None = None,
+    **more: Any,
+) -> argparse.ArgumentParser:
+    """Add the command of a function, which is explained by the first line of its docstring; `of` says what RUN is."""
+    text = (function.__doc__ or "").splitlines()[0]
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text[0].lower() + text[1:].rstrip("."), description=text, **more
+    )
+    made.set_defaults(command=function)
+    if of:
+        made.add_argument("run", metavar="RUN", help=of, nargs=nargs)
+    made.add_argument("--json", action="store_true", help="print one JSON document")
+    return made
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=_whole(0, 2**32 - 1), default=0, help="seed of the random draws (0)")
+
+
+def _add_snapshot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--snapshot", type=_whole(0, 2**63), metavar="STEP", help="the weights of a step (the last)")
+
+
+def _add_evaluation(parser: argparse.ArgumentParser, samples: int) -> None:
+    parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="sentences to use (test)")
+    parser.add_argument("--data", metavar="CORPUS", help=f"corpus to use instead of the run's own: {CORPORA}")
+    parser.add_argument("--samples", type=_whole(1, 100_000), default=samples, help=f"K of the NLL bound ({samples})")
+    _add_seed(parser)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A type for argparse: a whole number between the two."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return parse
+
+
+def _settings_help() -> str:
+    """Every setting with its sentence and default, for the end of `train --help`."""
+    sections: dict[str, Any] = {name: kind for name, kind in get_type_hints(Config).items() if kind is not str}
+    lines = ["settings for --set, with their defaults (a recipe changes some: see `recipes --json`):"]
+    for section, kind in sections.items():
+        if section == "phase1":
+            continue  # the fields of phase2 are the same
+        name = "phase1, phase2" if section == "phase2" else section
+        lines.append(f"\n  {name}")
+        for knob in knobs(kind).values():
+            default = (
+                "none" if knob.default is None else ",".join(knob.default) if knob.kind == "parts" else knob.default
+            )
+            lines.append(
+                textwrap.fill(
+                    f"{knob.name} ({default}): {knob.help}",
+                    width=columns(),
+                    initial_indent="    ",
+                    subsequent_indent="        ",
+                )
+            )
+    return "\n".join(lines)

@@ -1,0 +1,127 @@
+"""Commands that train: train, pretrain, stop, resume, bundle."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from vae import doctor, jobs, recipes, runs
+from vae.cli.shared import Answer, figures_table, last_figures, run_named, say, work_quietly
+from vae.config import Config, Model, Phase
+from vae.runs import ACTIVE, Run
+
+
+def train(options: argparse.Namespace) -> Answer:
+    """Train a run in this process, from its beginning or from where it is."""
+    lead = os.environ.get("RANK", "0") == "0"  # of several processes, one makes the run and speaks for it
+    run = _training_run(options) if lead else _awaited(options)
+    config = run.config
+    work_quietly(config.train.threads)
+    if lead and not jobs.claim(run):  # a process that was started for the run has nobody to tell
+        for sentence in config.idle_settings():
+            say(f"Note: {sentence}")
+        say(f"Training {config.recipe} in {run.path}. Ctrl-C saves and stops.")
+    from vae import trainer
+
+    try:
+        status = (jobs.heed(run) if lead else None) or trainer.train(run)
+    except ValueError:
+        if lead and not options.resume and not run.metrics_path.exists():
+            run.delete()  # nothing was trained: the same command may be given again, corrected
+        raise
+    if not lead:
+        return Answer(None, "")
+    figures = last_figures(run)
+    words = [f"{run.name} is {status.state}: {status.message or f'{status.total_steps} steps in all.'}"]
+    if figures:
+        words += [
+            figures_table({run.name: figures}),
+            doctor.diagnose(figures).headline,
+        ]
+    if status.state == "stopped":
+        words.append(f"Go on with: python -m vae train --run {run.path} --resume")
+    return Answer({"run": str(run.path), "status": asdict(status), "figures": figures}, "\n".join(words))
+
+
+def _training_run(options: argparse.Namespace) -> Run:
+    """The run to train: a new one from a recipe and settings, or with --resume the one that is there."""
+    if options.resume:
+        if not options.run:
+            raise ValueError("--resume needs --run: name the run to go on with.")
+        if options.recipe or options.data or options.base or options.set:
+            raise ValueError(
+                "A run keeps its configuration: leave out --recipe, --data, --base and --set to resume it."
+            )
+        return run_named(options.run)
+    if not options.run and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise ValueError("Training in several processes needs --run: name the folder of the run.")
+    config = recipes.get(options.recipe or "two-phase")
+    given = {"data.corpus": options.data, "model.base": options.base}
+    settings = [f"{name}={value}" for name, value in given.items() if value is not None]
+    config = config.with_settings(settings + options.set)
+    path = Path(options.run) if options.run else runs.root() / runs.fresh_name(config.recipe)
+    if path.resolve().parent == runs.root().resolve():
+        runs.valid_name(path.name)  # where the app lists it by name
+    return Run.create(path, config)
+
+
+def _awaited(options: argparse.Namespace) -> Run:
+    """The run that the first of several processes makes."""
+    run, deadline = Run(options.run or ""), time.monotonic() + 60
+    while not options.resume and not run.exists and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return run_named(options.run or "")
+
+
+def pretrain(options: argparse.Namespace) -> Answer:
+    """Pre-train a small T5 on a corpus and keep it in a folder."""
+    config = Config(recipe="pretrain", model=Model(base="fresh"), phase2=Phase(epochs=1))
+    for setting in options.set:
+        if setting.split(".")[0].strip() in ("model", "phase1", "phase2"):
+            raise ValueError(f"The setting {setting!r} has no effect on pre-training: set data, pretrain or train.")
+    config = config.with_settings([f"data.corpus={options.data}", *options.set])
+    work_quietly(config.train.threads)
+    from vae.pretrain import pretrain
+
+    out = Path(options.out)
+    pretrain(out, settings=config.pretrain, data=config.data, train=config.train)
+    return Answer({"out": str(out)}, f"The T5 is in {out}. Start from it with: python -m vae train --base {out}")
+
+
+def resume(options: argparse.Namespace) -> Answer:
+    """Go on with a stopped or failed run, in a process of its own."""
+    run = jobs.resume(run_named(options.run))
+    words = (
+        f"{run.name} goes on from step {run.status.step} in process {run.status.pid}; `python -m vae runs` shows how."
+    )
+    return Answer({"run": str(run.path), "status": asdict(run.status)}, words)
+
+
+def stop(options: argparse.Namespace) -> Answer:
+    """Ask a run to save and stop, and wait for it."""
+    run = run_named(options.run)
+    idle = jobs.reconcile(run).state not in ACTIVE
+    status, deadline = jobs.stop(run), time.monotonic() + options.wait
+    while status.state in ACTIVE and time.monotonic() < deadline:
+        time.sleep(0.1)
+        status = jobs.reconcile(run)
+    if idle:
+        words = f"{run.name} is not in training: it is {status.state} at step {status.step}."
+    elif status.state in ACTIVE:
+        words = f"{run.name} has been asked to stop, and is still saving."
+    else:
+        words = f"{run.name} is {status.state}: {status.message or 'it came to its end first.'}"
+    return Answer({"run": str(run.path), "status": asdict(status)}, words)
+
+
+def bundle(options: argparse.Namespace) -> Answer:
+    """Prepare a finished run for being shipped."""
+    run = run_named(options.run)
+    work_quietly()
+    from vae import bundle
+
+    bundle.bundle(run, options.snapshots)
+    return Answer({"run": str(run.path)}, f"{run.path} is ready to ship.")
