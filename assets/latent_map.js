@@ -5,6 +5,9 @@
 // A path on the map follows the strip of sentences beside it through the event `bottleneck:step` on the document.
 
 const REACH = 14; // pixels around a point in which the pointer means it
+const MANY = 5000; // points from which on a moving view shows their picture until it rests
+const REST = 120; // milliseconds without a move that are a rest
+const MARGIN = 0.25; // share of the map that the picture of the points reaches beyond each edge
 const STEP = "bottleneck:step";
 const scenes = new WeakMap();
 
@@ -65,6 +68,7 @@ class Scene {
       this.hide();
     }
     this.explain();
+    this.forget();
     this.resize();
   }
 
@@ -79,6 +83,7 @@ class Scene {
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.forget();
     if (!this.view) this.fit();
     this.draw();
   }
@@ -159,29 +164,74 @@ class Scene {
     const { data, width, height } = this;
     pen.clearRect(0, 0, width, height);
     this.paintPrior(pen);
-    const { groups, loud, quiet } = this.shades();
-    const radius = this.radius();
-    pen.globalAlpha = quiet;
-    for (const [shade, rows] of groups) this.dots(pen, rows, radius, shade);
-    pen.globalAlpha = 0.95;
-    for (const [shade, rows] of loud) this.dots(pen, rows, radius + 1.2, shade);
-    pen.globalAlpha = 1;
+    if (pen === this.pen) this.showPoints();
+    else this.paintPoints(pen, 0);
     if (data.axes) this.paintAxes(pen);
     if (data.path) this.paintPath(pen);
     for (const mark of data.placed) this.paintMark(pen, mark);
     for (const end of data.ends) this.paintEnd(pen, end);
     if (data.path) this.paintPosition(pen);
-    if (this.hovered) this.ring(pen, this.hovered.x, this.hovered.y, radius + 4);
+    if (this.hovered) this.ring(pen, this.hovered.x, this.hovered.y, this.radius() + 4);
     this.paintDrag(pen);
   }
 
-  dots(pen, rows, radius, shade) {
+  // Points take long to draw where they are many. So their picture is kept, somewhat larger than the map: hovering
+  // puts it up again, and while the view of many moves, it is moved and stretched, and drawn anew when that rests.
+  showPoints() {
+    const { view, width, height } = this;
+    const kept = this.picture?.view;
+    const same = kept && kept.x === view.x && kept.y === view.y && kept.scale === view.scale;
+    if (!kept || (!same && this.data.points.x.length <= MANY)) this.drawPicture();
+    else if (!same) {
+      clearTimeout(this.rest);
+      this.rest = setTimeout(() => {
+        this.forget();
+        this.draw();
+      }, REST);
+    }
+    const stretch = view.scale / this.picture.view.scale;
+    const [px, py] = this.toPixels(this.picture.view.x, this.picture.view.y);
+    const [w, h] = [width * (1 + 2 * MARGIN) * stretch, height * (1 + 2 * MARGIN) * stretch];
+    this.pen.drawImage(this.picture.canvas, px - w / 2, py - h / 2, w, h);
+  }
+
+  drawPicture() {
+    const canvas = this.picture?.canvas ?? document.createElement("canvas");
+    const [w, h] = [this.canvas.width * (1 + 2 * MARGIN), this.canvas.height * (1 + 2 * MARGIN)].map(Math.round);
+    if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
+    const pen = canvas.getContext("2d");
+    const ratio = this.canvas.width / this.width;
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, w, h);
+    pen.setTransform(ratio, 0, 0, ratio, ratio * MARGIN * this.width, ratio * MARGIN * this.height);
+    this.paintPoints(pen, MARGIN);
+    this.picture = { canvas, view: { ...this.view } };
+  }
+
+  // What is drawn has changed, not only where it is looked at from.
+  forget() {
+    clearTimeout(this.rest);
+    if (this.picture) this.picture.view = null;
+  }
+
+  paintPoints(pen, margin) {
+    const { groups, loud, quiet } = this.shades();
+    const radius = this.radius();
+    pen.globalAlpha = quiet;
+    for (const [shade, rows] of groups) this.dots(pen, rows, radius, shade, margin);
+    pen.globalAlpha = 0.95;
+    for (const [shade, rows] of loud) this.dots(pen, rows, radius + 1.2, shade, margin);
+    pen.globalAlpha = 1;
+  }
+
+  dots(pen, rows, radius, shade, margin) {
     const { x, y } = this.data.points;
+    const [beyondX, beyondY] = [radius + margin * this.width, radius + margin * this.height];
     pen.fillStyle = shade;
     pen.beginPath();
     for (const row of rows) {
       const [px, py] = this.toPixels(x[row], y[row]);
-      if (px < -radius || py < -radius || px > this.width + radius || py > this.height + radius) continue;
+      if (px < -beyondX || py < -beyondY || px > this.width + beyondX || py > this.height + beyondY) continue;
       pen.moveTo(px + radius, py);
       pen.arc(px, py, radius, 0, 2 * Math.PI);
     }
@@ -551,6 +601,7 @@ class Scene {
         button.append(dot, element("span", "", name), element("span", "count", count.toLocaleString("en")));
         button.onclick = () => {
           if (!this.muted.delete(group)) this.muted.add(group);
+          this.forget();
           this.explain();
           this.draw();
         };
