@@ -131,6 +131,8 @@ DIMENSIONS_ORDER = "dims_by"
 DIMENSIONS_ALL = "dims_all"
 DIMENSIONS_BOARD = "dims_board"
 DIMENSIONS_PASTED = "dims_pasted"
+DIMENSIONS_PROBLEM = "dims_problem"
+"""Dimensions page: why what was pasted is no code."""
 DIMENSIONS_FIGURE = "dims_figure"
 
 ARITHMETIC_MODE = "arithmetic"

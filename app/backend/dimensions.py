@@ -143,7 +143,9 @@ def dimensions_python(of: Model, start: Start, changes: Mapping[int, float], alo
     """The present code, its sentence and the strip of one dimension in Python, to be copied."""
     dimension = int(along.name[1:])
     lines = ["import torch"] * (start.kind == "zero")
-    lines += ["import vae", "from vae.explore import traverse", "", load_python(of), f"z = {start_python(start)}"]
+    lines += ["import vae", "from vae.explore import traverse", "", load_python(of)]
+    copied = ".clone()" if start.kind == "sentence" and changes else ""  # what an encoder returns cannot be written to
+    lines += [f"z = {start_python(start)}{copied}"]
     lines += [f"z[{dimension}] = {value!r}" for dimension, value in sorted(changes.items())]
     lines += ["print(space.decode(z[None])[0])", ""]
     lines += [f"values = {along.values!r}", f"for sentence in space.decode(traverse(z, {dimension}, values)):"]

@@ -11,6 +11,7 @@ import streamlit as st
 from app import backend, state
 from app.components.address import Between, heed
 from app.components.dials import dials, moved
+from app.components.hearing import hearing
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 
@@ -32,10 +33,6 @@ LISTS = (
     "a dog is sleeping on a rug .\na man is walking in the park .\na girl is singing a song .",
     "two dogs are sleeping on a rug .\ntwo men are walking in the park .\ntwo girls are singing songs .",
 )
-DEAF = {
-    "collapsed": "This run has collapsed: every z gives nearly the same sentence, because the decoder ignores z.",
-    "disconnected": "This run's decoder does not read z: every z gives nearly the same sentence.",
-}
 
 
 def take(example: str) -> None:
@@ -118,38 +115,39 @@ def three_sentences(model: backend.Model) -> None:
     keep(model.name, board, backend.analogy_python(model, plus, minus, text, along))
 
 
-def forget_values() -> None:
+def usual_values(model: backend.Model) -> None:
     """Another label has other values."""
-    for key in state.ARITHMETIC_VALUES:
-        st.session_state.pop(key, None)
-        st.query_params.pop(key, None)
+    values = list(backend.label_values(model, st.session_state[state.ARITHMETIC_LABEL]))
+    usual = ("none", "rain") if {"none", "rain"} <= set(values) else values
+    for key, value in zip(state.ARITHMETIC_VALUES, usual, strict=False):
+        st.session_state[key] = value
 
 
 def labelled_groups(model: backend.Model, labels: list[str]) -> tuple[backend.Group, backend.Group]:
     """Two groups of the map's sentences, by the value of a label."""
-    default = "weather" if "weather" in labels else labels[0]
-    if state.ARITHMETIC_LABEL not in st.session_state and st.query_params.get(state.ARITHMETIC_LABEL) not in labels:
-        st.session_state[state.ARITHMETIC_LABEL] = default
+    keys = (state.ARITHMETIC_LABEL, *state.ARITHMETIC_VALUES)
+    label, *present = [st.session_state.get(key, st.query_params.get(key)) for key in keys]
+    known = label if label in labels else "weather" if "weather" in labels else labels[0]
+    counts = backend.label_values(model, known)
+    offered = {keys[0]: labels} | {key: list(counts) for key in keys[1:]}
+    heed({key: values for key, values in offered.items() if key not in st.session_state})
+    st.session_state[keys[0]] = known
+    if not set(present) <= set(counts):
+        usual_values(model)
     label = st.selectbox(
-        "Label", labels, key=state.ARITHMETIC_LABEL, bind="query-params", on_change=forget_values, width=180
+        "Label", labels, key=keys[0], bind="query-params", on_change=usual_values, args=(model,), width=180
     )
-    counts = backend.label_values(model, label)
-    values = list(counts)
-    usual = ("none", "rain") if {"none", "rain"} <= set(values) else (values[0], values[1])
-    heed(dict.fromkeys(state.ARITHMETIC_VALUES, values))
+    many = ", ".join(f"{escape(value)} {count:,}" for value, count in counts.items())
     chosen = [
         st.selectbox(
             name,
-            values,
-            values.index(first),
+            list(counts),
             key=key,
             bind="query-params",
             width=200,
-            help=f"Sentences of each value: {', '.join(f'{escape(value)} {n:,}' for value, n in counts.items())}"
-            if len(counts) <= 12
-            else None,
+            help=f"How many sentences have each value: {many}" if len(counts) <= 12 else None,
         )
-        for name, key, first in zip(("From", "To"), state.ARITHMETIC_VALUES, usual, strict=True)
+        for name, key in zip(("From", "To"), keys[1:], strict=True)
     ]
     start, end = (backend.Group(label=label, value=value) for value in chosen)
     return start, end
@@ -248,9 +246,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         help="A − B + C: three sentences. From examples: the difference of the means of two groups of sentences.",
     )
 model = backend.model(name, state.opened().get(name))
-verdict = None if name.startswith("~") else backend.verdict(name)
-if verdict and verdict.name in DEAF:
-    st.warning(DEAF[verdict.name], icon=":material/compress:")
+hearing(name)
 try:
     (three_sentences if mode == MODES[0] else from_examples)(model)
 except ValueError as problem:

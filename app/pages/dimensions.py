@@ -12,6 +12,7 @@ from numpy import ndarray
 from app import backend, charts, state
 from app.components.address import SWITCH, Between, heed
 from app.components.dials import dials, locks, moved
+from app.components.hearing import hearing
 from app.components.run_picker import run_picker
 from app.components.sentences import escape, listing
 
@@ -22,10 +23,6 @@ MOST = 64
 SEEDS = 2**32 - 1
 LONGEST = 2000  # characters of a typed sentence
 EXAMPLE = "a man is reading a book on a bench ."
-DEAF = {
-    "collapsed": "This run has collapsed: its decoder ignores z, so no dimension changes what it says.",
-    "disconnected": "This run is disconnected: its codes differ, but its decoder does not read them.",
-}
 Changes = dict[int, float]
 
 
@@ -66,11 +63,10 @@ def start_anew(size: int) -> None:
     remember({dimension: changes[dimension] for dimension in locked & changes.keys()}, locked)
 
 
-def start_from(kind: str, size: int) -> None:
-    """Start from zero, or from a new random code."""
-    st.session_state[state.DIMENSIONS_KIND] = kind
-    if kind == "Prior":
-        st.session_state[state.DIMENSIONS_SEED] = random.randrange(10_000)
+def draw_values(size: int) -> None:
+    """Start from a new random code."""
+    st.session_state[state.DIMENSIONS_KIND] = "Prior"
+    st.session_state[state.DIMENSIONS_SEED] = random.randrange(10_000)
     start_anew(size)
 
 
@@ -78,6 +74,14 @@ def back(base: ndarray) -> None:
     """Every dimension as it is at the start, locked or not."""
     _, locked = asked(len(base))
     remember({dimension: float(base[dimension]) for dimension in locked}, locked)
+
+
+def take(base: ndarray, locked: set[int]) -> None:
+    """Go to the code that was pasted."""
+    try:
+        remember(backend.parse_code(st.session_state[state.DIMENSIONS_PASTED], len(base)), locked, base)
+    except ValueError as problem:
+        st.session_state[state.DIMENSIONS_PROBLEM] = str(problem)
 
 
 def draw_sentence(model: backend.Model) -> None:
@@ -113,7 +117,7 @@ def choose_start(model: backend.Model) -> backend.Start:
             args=(size,),
         )
         if backend.has_codes(model):
-            st.button("One of the map", icon=":material/casino:", on_click=draw_sentence, args=(model,))
+            st.button("One of the map", icon=":material/scatter_plot:", on_click=draw_sentence, args=(model,))
         return backend.Start(kind="sentence", text=text or "")
     if kind == "Prior":
         seed = st.number_input(
@@ -161,18 +165,7 @@ def play(model: backend.Model, start: backend.Start, base: ndarray, collapsed: b
     size = len(base)
     changes, locked = asked(size)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.button(
-            "Random values",
-            icon=":material/casino:",
-            key="dims_random",
-            on_click=start_from,
-            args=("Prior", size),
-            help="A new random code to start from. What is locked keeps its value.",
-        )
         st.button("Back to the start", icon=":material/undo:", key="dims_back", on_click=back, args=(base,))
-        st.button(
-            "All to zero", icon=":material/exposure_zero:", key="dims_zero", on_click=start_from, args=("Zero", size)
-        )
         with st.popover("Copy or paste z", icon=":material/content_paste:"):
             exchange(base, changes, locked)
         notes = choose_order(model, collapsed)
@@ -214,8 +207,9 @@ def play(model: backend.Model, start: backend.Start, base: ndarray, collapsed: b
             on_locked=lock,
         )
         st.caption(
-            "Exact: every stop of a slider has been decoded, with the other dimensions as they are. Shades on a rail "
-            "are stretches of one sentence, the triangle is the value at the start. Arrow keys go from stop to stop."
+            "Every stop of a slider has been decoded, with the other dimensions as they are: nothing between is "
+            "guessed. Shades on a rail are stretches of one sentence, the triangle is the value at the start. Arrow "
+            "keys go from stop to stop."
         )
     keep(model, start, changes, board)
 
@@ -228,14 +222,11 @@ def exchange(base: ndarray, changes: Changes, locked: set[int]) -> None:
     st.markdown("**z as JSON**")
     st.code(backend.write_code(z), language="json", wrap_lines=True)
     pasted = st.text_area("Paste a z", key=state.DIMENSIONS_PASTED, placeholder="[0.5, -1.2, ...]", height=100)
-    if st.button("Take it", icon=":material/check:", key="dims_take", disabled=not pasted):
-        try:
-            taken = backend.parse_code(pasted, len(base))
-        except ValueError as problem:
-            st.error(escape(str(problem)), icon=":material/error:")
-        else:
-            remember(taken, locked, base)
-            st.rerun(scope="fragment")
+    st.button(
+        "Take it", icon=":material/check:", key="dims_take", disabled=not pasted, on_click=take, args=(base, locked)
+    )
+    if problem := st.session_state.pop(state.DIMENSIONS_PROBLEM, ""):
+        st.error(escape(problem), icon=":material/error:")
 
 
 def keep(model: backend.Model, start: backend.Start, changes: Changes, board: backend.Board) -> None:
@@ -343,13 +334,18 @@ try:
     backend.latent_size(model)  # opens the model, with a word about that below the form
     with form:
         start = choose_start(model)
+        st.button(
+            "Random values",
+            icon=":material/casino:",
+            key="dims_random",
+            on_click=draw_values,
+            args=(backend.latent_size(model),),
+            help="A new random code to start from. What is locked keeps its value.",
+        )
     base = backend.start_code(model, start)
 except ValueError as problem:
     st.error(escape(str(problem)), icon=":material/error:")
     st.stop()
-verdict = None if name.startswith("~") else backend.verdict(name)
-if verdict and verdict.name in DEAF:
-    st.warning(DEAF[verdict.name], icon=":material/compress:")
-collapsed = bool(verdict and verdict.name == "collapsed")
+collapsed = hearing(name) == "collapsed"
 st.fragment(play)(model, start, base, collapsed)
 labels(model, collapsed)
