@@ -7,7 +7,7 @@ import streamlit as st
 from app import backend
 
 DEAF = {
-    "collapsed": "This run has collapsed: its decoder ignores z, and whatever is done to z, the sentence is the same.",
+    "collapsed": "This run has collapsed: its decoder ignores z. Whatever is done to z, the sentence hardly changes.",
     "disconnected": "This run is disconnected: its codes differ, but its decoder does not read them.",
 }
 WOVEN = "This run replays a defect: what a code reads depends on those decoded with it, so nothing here is exact."

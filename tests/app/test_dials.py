@@ -18,7 +18,7 @@ def board_of(*, own=0, base=0, followers=(), texts=TEXTS):
         shells=[0.0, 0.0, 0.0, 0.0, 5.0, 0.0],
         nearest=[("the cat .", 1.5)] * len(texts),
     )
-    dial = backend.Dial(name="z7", values=[-1.0, -0.5, 0.0, 0.25, 1.0], rows=[1, 2, 0, 3, 4], own=2, base=3)
+    dial = backend.Dial(name="z7", values=[-1.0, -0.5, 0.0, 0.25, 1.0], rows=[1, 2, 0, 3, 4], own=0, base=3)
     return backend.Board(reading=reading, own=own, base=base, dials=[dial], followers=list(followers))
 
 
@@ -43,8 +43,9 @@ def test_a_strip_merges_repeats_and_marks_what_differs_from_the_base():
     assert [(each["first"], each["last"], each["where"]) for each in slider["strip"]] == [
         (0, 1, "−1.00 to −0.50"), (2, 3, "0.00 to +0.25"), (4, 4, "+1.00"),
     ]  # fmt: skip
+    assert [word for word, new in slider["strip"][0]["words"] if new] == ["dog"]
     assert [word for word, new in slider["strip"][2]["words"] if new] == ["two", "cats", "run"]
-    assert (slider["note"], slider["locked"], slider["own"], slider["base"]) == ("KL 0.52", True, 2, 3)
+    assert (slider["note"], slider["locked"], slider["own"], slider["base"]) == ("KL 0.52", True, 0, 3)
 
 
 def test_sliders_are_lockable_where_it_is_said_which_are():
