@@ -5,7 +5,7 @@
 
 A gesture is timed in the page: from its event to the first frame in which the text has changed. On the empty page a
 slider or a button changes one line of text through Streamlit's own round trip. `cached` gestures show what has been
-decoded already; `fresh` ones decode new codes with the bundled model (a pin of the plane is decoded alone, to be exact).
+decoded already; `fresh` ones decode new codes with the bundled model (a pin of the plane alone, so as to be exact).
 """
 
 from __future__ import annotations
