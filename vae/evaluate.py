@@ -320,7 +320,7 @@ def _by_position(seen: Pass) -> list[dict[str, float]]:
 def _batch_leak(model: TextVAE, seen: Pass, seed: int) -> float:
     """What the neighbours in a batch change in the cost of a sentence, a mean over some that are scored alone.
 
-    Codes that are handed to other sentences of the batch, as the code released with Park & Lee 2021 does, show here.
+    Codes that are handed to other sentences of the batch, by a reshape without a transpose for one, show here.
     """
     rows = torch.randperm(len(seen.tokens), generator=torch.Generator().manual_seed(seed))[:ALONE].tolist()
     device = model.projection.weight.device
