@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from app.backend import maps, models
+from app.backend import maps, models, shell
 from app.backend.models import Model
-from app.backend.readings import Board, Dial, load_python, read, source
+from app.backend.readings import Board, Dial, load_python, read
 
 WITNESSES = 5
 """How many further sentences a direction is tried on."""
@@ -126,7 +126,7 @@ def steered_python(of: Model, start: Group, end: Group, text: str, along: Sequen
     by_label = bool(start.label or end.label)
     body = [load_python(of)]
     if by_label:
-        body.append(f"codes = read_latents(Run({source(of)!r}))")
+        body.append(f"codes = read_latents(Run({shell.source(of.source)!r}))")
     body += [f"start = {_group_python(start)}", f"end = {_group_python(end)}"]
     return "\n".join(
         [

@@ -12,9 +12,9 @@ import streamlit as st
 from jaxtyping import Float
 from numpy import ndarray
 
-from app.backend import history, maps, models
+from app.backend import history, maps, models, shell
 from app.backend.models import Model, mark
-from app.backend.readings import Board, Dial, Start, load_python, read, source, start_python
+from app.backend.readings import Board, Dial, Start, load_python, read, start_python
 from vae import runs
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def association_python(of: Model) -> str:
             "from vae.probes import association",
             "from vae.runs import Run",
             "",
-            f"codes = read_latents(Run({source(of)!r}))",
+            f"codes = read_latents(Run({shell.source(of.source)!r}))",
             'found = association(codes.means, codes.frame.drop(columns="text"))',
             "for label, r2, mi in zip(found.labels, found.r2, found.mi_nats):",
             '    print(f"{label}: R2 at most {r2.max():.2f}, in z{r2.argmax()}; MI at most {mi.max():.2f} nats, '

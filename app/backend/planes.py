@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -223,8 +222,7 @@ def plane_walk(of: Model, a: Pin, b: Pin, steps: int = 11) -> Walk:
 
 def plane_python(of: Model, cut: Cut, part: Window, places: Sequence[tuple[float, float]], steps: int = 11) -> str:
     """The same in Python, to be copied: the sentences of the window, those of the pins, and the walk from A to B."""
-    path = Path(of.source)
-    source = str(shell.shown(path)) if path.exists() else of.source
+    source = shell.source(of.source)
     weights = f", snapshot={of.snapshot}" if of.snapshot is not None else ""
     half = round(part.width / 2, 6)
     bounds = ", ".join(f"{value:g}" for value in (part.x - half, part.x + half, part.y - half, part.y + half))

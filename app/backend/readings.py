@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -82,13 +81,7 @@ def start_python(start: Start) -> str:
 
 def load_python(of: Model) -> str:
     """The line that loads a model, as it is typed at the top of the project."""
-    return f"space = vae.load({source(of)!r}{'' if of.snapshot is None else f', snapshot={of.snapshot}'})"
-
-
-def source(of: Model) -> str:
-    """Where a model comes from, as it is typed at the top of the project."""
-    path = Path(of.source)
-    return str(shell.shown(path)) if path.exists() else of.source
+    return f"space = vae.load({shell.source(of.source)!r}{'' if of.snapshot is None else f', snapshot={of.snapshot}'})"
 
 
 def read(of: Model, codes: Float[ndarray, "n latent"]) -> Reading:

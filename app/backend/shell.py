@@ -17,6 +17,12 @@ def line(words: Sequence[str]) -> str:
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
+def source(text: str) -> str:
+    """A path or a Hub id as it is typed at the top of the project."""
+    path = Path(text)
+    return str(shown(path)) if path.exists() else text
+
+
 def shown(path: Path) -> Path:
     """A path as it is typed at the top of the project, where it lies inside."""
     path = path.resolve()

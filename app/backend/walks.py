@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -175,7 +174,7 @@ def walk_command(routes: Sequence[tuple[Model, Sequence[Pair]]], way: Way) -> st
             ends = _ends_command(of, *pair)
             if ends is None:
                 return None
-            words = ["python", "-m", "vae", "interpolate", _source(of), *ends, "--steps", str(way.steps)]
+            words = ["python", "-m", "vae", "interpolate", shell.source(of.source), *ends, "--steps", str(way.steps)]
             words += ["--extend", f"{way.extend:g}"] * (way.extend > 0)
             words += ["--snapshot", str(of.snapshot)] * (of.snapshot is not None)
             lines += [shell.line(words + ["--method", method] * (method != "linear")) for method in way.methods]
@@ -209,15 +208,9 @@ def _known_row(of: Model, end: End) -> maps.Codes:
     return known
 
 
-def _source(of: Model) -> str:
-    """The source of a model as it is typed at the top of the project."""
-    path = Path(of.source)
-    return str(shell.shown(path)) if path.exists() else of.source
-
-
 def _route_python(of: Model, pairs: Sequence[Pair], way: Way) -> list[str]:
     """From loading a model to its sentences."""
-    source = _source(of)
+    source = shell.source(of.source)
     lines = [f"space = vae.load({source!r}{'' if of.snapshot is None else f', snapshot={of.snapshot}'})"]
     if any(end.kind == "map" for pair in pairs for end in pair):
         lines.append(f"codes = read_latents(Run({source!r}))")
