@@ -21,6 +21,11 @@ def hearing(name: str) -> str:
     found = verdict.name if verdict else ""
     if found in DEAF:
         st.warning(DEAF[found], icon=":material/compress:")
-    if backend.config(name).model.backbone == "t5-as-released":
+    if replays(name):
         st.warning(WOVEN, icon=":material/shuffle:")
     return found
+
+
+def replays(name: str) -> bool:
+    """Whether a run replays the released memory, in which codes that are decoded together mix."""
+    return not name.startswith("~") and backend.config(name).model.backbone == "t5-as-released"

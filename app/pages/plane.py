@@ -12,6 +12,7 @@ import streamlit as st
 from app import backend, state
 from app.components import plane_view
 from app.components.address import Between, heed
+from app.components.hearing import replays
 from app.components.path_strip import identity, path_strip, rested, typical
 from app.components.plane_view import AT_FIRST, LAYERS, PINS, Sign, Track
 from app.components.run_picker import run_picker
@@ -266,9 +267,9 @@ def notes(field: backend.Field, sentences: backend.Codes | None) -> str:
     return said
 
 
-def woven(name: str, model: backend.Model) -> None:
+def woven(name: str) -> None:
     """Say so where a sentence depends on what it is decoded with."""
-    if model.run is not None and not name.startswith("~") and backend.config(name).model.backbone == "t5-as-released":
+    if replays(name):
         st.warning(
             "This run replays a defect: what a code reads depends on the codes that are decoded with it. The weave is "
             "the order of the cells in their batch, and a pin, which is decoded alone, may read otherwise.",
@@ -322,7 +323,7 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
     pins = dict(zip(spots, backend.plane_pins(model, surface, list(spots.values())), strict=True))
     walk = backend.plane_walk(model, pins["A"], pins["B"], STEPS) if {"A", "B"} <= pins.keys() else None
 
-    woven(name, model)
+    woven(name)
     reads_the_same(field, verdict.name if verdict else None)
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
