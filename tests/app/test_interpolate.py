@@ -169,6 +169,13 @@ def test_a_deaf_decoder_is_named_in_one_line(explored, make_run):
     assert "every z gives nearly the same sentence, because its decoder ignores z" in said(open_walk(run="collapsed"))
 
 
+def test_a_replayed_defect_is_named(explored, make_run):
+    replay = make_run("replay", "as-released")
+    shutil.copytree(explored.model_path, replay.model_path)
+    assert "replay: This run replays a defect" in said(open_walk(run="replay"))
+    assert "replays a defect" not in said(open_walk(run="explored"))
+
+
 def test_a_run_without_codes_has_no_map_and_still_walks(explored):
     explored.latents_path.unlink()
     at = open_walk(run="explored", walk_b_kind="Map")
