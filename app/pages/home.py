@@ -15,7 +15,7 @@ st.markdown(
 )
 
 DOORS = (
-    ("Explore", "plane", "Hover over a plane through the codes: every place is a sentence. Pin two, and walk between them."),
+    ("Explore", "plane", "Hover over a plane of codes: every place is a sentence. Pin two and walk between them."),
     ("Train", "train", "Turn a T5 into a text VAE, on captions or on your own text. Minutes on a laptop, no GPU."),
     ("Learn", "learn", "Two models read the same random codes. One of them has collapsed: can you tell which?"),
 )
