@@ -1,91 +1,42 @@
 // The map of codes, in the browser. Drawing, hovering, moving and selecting need no answer from Python; Python hears
 // of a point that was chosen (trigger `picked`: its row) and of sentences that were circled (state `selected`: the run and its rows).
 // The view belongs to the reader: it stays as it is until `data.view` names another map.
-//
-// A path on the map follows the strip of sentences beside it through the event `bottleneck:step` on the document.
+// What moves and saves it is in canvas.js.
 
 const REACH = 14; // pixels around a point in which the pointer means it
 const MANY = 5000; // points from which on a moving view shows their picture until it rests
 const REST = 120; // milliseconds without a move that are a rest
 const MARGIN = 0.25; // share of the map that the picture of the points reaches beyond each edge
-const STEP = "bottleneck:step";
-const scenes = new WeakMap();
 
-export default function (component) {
-  const root = component.parentElement;
-  if (!scenes.has(root)) scenes.set(root, new Scene(root));
-  scenes.get(root).update(component);
-  return () => {
-    scenes.get(root)?.close();
-    scenes.delete(root);
-  };
-}
+export default (component) => mount(component, Scene);
 
-class Scene {
-  constructor(root) {
-    this.root = root;
-    this.canvas = root.querySelector("canvas");
-    this.card = root.querySelector(".card");
-    this.legend = root.querySelector(".legend");
-    this.live = root.querySelector(".live");
-    this.pen = this.canvas.getContext("2d");
-    this.tool = "move";
-    this.pointers = new Map();
-    this.muted = new Set();
-    this.hovered = null;
-    this.observer = new ResizeObserver(() => this.resize());
-    this.observer.observe(this.canvas);
-    this.follow = (event) => this.onStep(event.detail);
-    document.addEventListener(STEP, this.follow);
-    this.listen();
-  }
-
-  close() {
-    this.observer.disconnect();
-    document.removeEventListener(STEP, this.follow);
-  }
+class Scene extends Canvas {
+  reach = [1 / 4, 400];
+  tool = "move";
+  muted = new Set();
+  hovered = null;
 
   update({ data, setStateValue, setTriggerValue }) {
-    const before = this.data;
-    this.data = data;
+    const before = this.read(data);
     this.select = (rows) => setStateValue("selected", { run: data.run, rows });
     this.root.querySelector("[data-do=clear]").hidden = !data.selected;
     this.pick = (row) => setTriggerValue("picked", row);
     this.root.querySelector(".tools").classList.toggle("watching", !data.pickable);
     this.canvas.style.setProperty("--map-height", data.height);
-    this.canvas.setAttribute("aria-label", data.alt);
-    const style = getComputedStyle(this.canvas);
-    this.ink = style.getPropertyValue("--st-text-color").trim() || "#222";
-    this.ground = style.getPropertyValue("--st-background-color").trim() || "#fff";
-    this.accent = style.getPropertyValue("--st-primary-color").trim() || "#0a7";
-    this.font = style.fontFamily;
     this.chosen = data.selected ? new Set(data.selected) : null;
     this.found = data.found ? new Set(data.found) : null;
     if (before?.colour.title !== data.colour.title) this.muted.clear();
-    if (before?.path?.id !== data.path?.id) this.position = data.path?.position ?? 0;
     if (before?.view !== data.view) {
       this.view = null;
       this.hide();
     }
     this.explain();
-    this.forget();
     this.resize();
   }
 
-  // --- The view: pixels = (data - centre) * scale ---------------------------------------------------------------
-
   resize() {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    if (!width || !height || !this.data) return;
-    const ratio = window.devicePixelRatio || 1;
-    this.width = width;
-    this.height = height;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.forget();
-    if (!this.view) this.fit();
-    this.draw();
+    super.resize();
   }
 
   fit() {
@@ -106,26 +57,6 @@ class Scene {
     this.view = { x: (left + right) / 2, y: (bottom + top) / 2, scale, whole: scale };
   }
 
-  toPixels(x, y) {
-    const { view, width, height } = this;
-    return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
-  }
-
-  zoom(factor, px = this.width / 2, py = this.height / 2) {
-    const { view } = this;
-    const scale = clamp(view.scale * factor, view.whole / 4, view.whole * 400);
-    view.x += (px - this.width / 2) * (1 / view.scale - 1 / scale);
-    view.y -= (py - this.height / 2) * (1 / view.scale - 1 / scale);
-    view.scale = scale;
-    this.redraw();
-  }
-
-  move(dx, dy) {
-    this.view.x -= dx / this.view.scale;
-    this.view.y += dy / this.view.scale;
-    this.redraw();
-  }
-
   // After the view has changed: the card goes with its point.
   redraw() {
     if (this.hovered) this.show(this.hovered);
@@ -133,11 +64,6 @@ class Scene {
   }
 
   // --- Drawing ----------------------------------------------------------------------------------------------------
-
-  draw() {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.paint(this.pen));
-  }
 
   shades() {
     const { colour, points } = this.data;
@@ -169,9 +95,9 @@ class Scene {
     if (data.axes) this.paintAxes(pen);
     if (data.path) this.paintPath(pen);
     for (const mark of data.placed) this.paintMark(pen, mark);
-    for (const end of data.ends) this.paintEnd(pen, end);
+    for (const end of data.ends) this.badge(pen, end, this.ink, this.ground);
     if (data.path) this.paintPosition(pen);
-    if (this.hovered) this.ring(pen, this.hovered.x, this.hovered.y, this.radius() + 4);
+    if (this.hovered && pen === this.pen) this.ring(pen, this.hovered.x, this.hovered.y, this.radius() + 4);
     this.paintDrag(pen);
   }
 
@@ -272,38 +198,6 @@ class Scene {
     pen.restore();
   }
 
-  paintPath(pen) {
-    const { path } = this.data;
-    const places = path.x.map((x, step) => this.toPixels(x, path.y[step]));
-    for (const [shade, line] of [[this.ground, 6], [this.ink, 2.2]]) {
-      pen.strokeStyle = shade;
-      pen.lineWidth = line;
-      pen.lineJoin = "round";
-      pen.beginPath();
-      places.forEach(([px, py], step) => (step ? pen.lineTo(px, py) : pen.moveTo(px, py)));
-      pen.stroke();
-    }
-    for (const [px, py] of places) this.disc(pen, px, py, 3.2, this.ink, this.ground, 1);
-  }
-
-  paintPosition(pen) {
-    const { x, y } = this.data.path;
-    const step = clamp(this.position, 0, x.length - 1);
-    this.disc(pen, ...this.toPixels(x[step], y[step]), 8, this.accent, this.ground, 2.5);
-  }
-
-  paintEnd(pen, end) {
-    const [px, py] = this.toPixels(end.x, end.y);
-    const lift = this.data.path ? (end.name === "A" ? 17 : -17) : 0; // beside the path, not on its marker
-    this.disc(pen, px, py - lift, 10, this.ink, this.ground, 2);
-    pen.fillStyle = this.ground;
-    pen.font = `600 12px ${this.font}`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.fillText(end.name, px, py - lift + 0.5);
-    pen.textBaseline = "alphabetic";
-  }
-
   paintMark(pen, mark) {
     const [px, py] = this.toPixels(mark.x, mark.y);
     pen.beginPath();
@@ -312,16 +206,6 @@ class Scene {
     pen.fillStyle = mark.kind === "own" ? this.accent : this.ground;
     pen.strokeStyle = mark.kind === "own" ? this.ground : this.ink;
     pen.lineWidth = 2;
-    pen.fill();
-    pen.stroke();
-  }
-
-  disc(pen, px, py, radius, fill, edge, width) {
-    pen.beginPath();
-    pen.arc(px, py, radius, 0, 2 * Math.PI);
-    pen.fillStyle = fill;
-    pen.strokeStyle = edge;
-    pen.lineWidth = width;
     pen.fill();
     pen.stroke();
   }
@@ -388,11 +272,7 @@ class Scene {
     this.card.querySelector(".title").textContent = title;
     this.card.querySelector(".text").textContent = text || "(an empty sentence)";
     this.card.querySelector(".labels").textContent = labels;
-    this.card.hidden = false;
-    const [px, py] = this.toPixels(what.x, what.y);
-    const { offsetWidth: w, offsetHeight: h } = this.card;
-    this.card.style.left = `${clamp(px + 16 + w > this.width ? px - 16 - w : px + 16, 4, Math.max(4, this.width - w - 4))}px`;
-    this.card.style.top = `${clamp(py + 16 + h > this.height ? py - 16 - h : py + 16, 4, Math.max(4, this.height - h - 4))}px`;
+    this.place(...this.toPixels(what.x, what.y));
     if (aloud) this.live.textContent = `${title} ${text}. ${labels}`;
     this.draw();
   }
@@ -408,43 +288,20 @@ class Scene {
       document.dispatchEvent(new CustomEvent(STEP, { detail: { id: this.data.path.id, step: what.step, jump: true } }));
   }
 
-  onStep({ id, step }) {
-    if (!this.data?.path || id !== this.data.path.id) return;
-    this.position = step;
-    this.draw();
-  }
-
   // --- Pointer and keys -------------------------------------------------------------------------------------------
 
   listen() {
-    const { canvas } = this;
-    canvas.onpointerdown = (event) => this.down(event);
-    canvas.onpointermove = (event) => this.dragOrHover(event);
-    canvas.onpointerup = (event) => this.up(event);
-    canvas.onpointercancel = (event) => this.up(event, true);
-    canvas.onpointerleave = () => {
-      if (!this.pointers.size) this.hide();
-      this.draw();
-    };
-    canvas.onkeydown = (event) => this.key(event);
-    canvas.addEventListener(
-      "wheel",
-      (event) => {
-        if (!event.ctrlKey && !event.metaKey) return; // the page scrolls, as everywhere
-        event.preventDefault();
-        this.zoom(Math.exp(-clamp(event.deltaY, -60, 60) / 120), ...this.spot(event));
-      },
-      { passive: false },
-    );
+    super.listen();
     for (const button of this.root.querySelectorAll("[data-tool]")) button.onclick = () => this.take(button.dataset.tool);
-    const actions = {
-      closer: () => this.zoom(1.5),
-      farther: () => this.zoom(1 / 1.5),
-      whole: () => this.whole(),
-      save: () => this.save(),
-      clear: () => this.select([]),
-    };
-    for (const button of this.root.querySelectorAll("[data-do]")) button.onclick = actions[button.dataset.do];
+  }
+
+  actions() {
+    return { ...super.actions(), clear: () => this.select([]) };
+  }
+
+  keys() {
+    const choose = () => this.hovered && this.choose(this.hovered);
+    return { ...super.keys(), Escape: () => this.data.selected && this.select([]), Enter: choose, " ": choose };
   }
 
   take(tool) {
@@ -454,99 +311,50 @@ class Scene {
     this.canvas.classList.toggle("drawing", tool !== "move");
   }
 
-  whole() {
-    this.fit();
-    this.draw();
+  hover(spot) {
+    const what = this.at(...spot);
+    this.canvas.classList.toggle("choosing", Boolean(what) && this.tool === "move");
+    if (what) this.show(what);
+    else if (this.hovered) {
+      this.hide();
+      this.draw();
+    }
   }
 
-  spot(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+  click(spot) {
+    const what = this.at(...spot);
+    if (!what) return;
+    this.show(what);
+    this.choose(what);
   }
 
   down(event) {
     if (event.button) return;
-    this.canvas.setPointerCapture(event.pointerId);
-    const spot = this.spot(event);
-    this.pointers.set(event.pointerId, spot);
-    this.began = spot;
-    this.travelled = false;
+    super.down(event);
     this.line = null;
     this.shape = this.tool !== "move" ? this.tool : event.shiftKey ? "box" : null;
     if (this.pointers.size > 1) this.shape = null;
   }
 
-  dragOrHover(event) {
-    const spot = this.spot(event);
-    const before = this.pointers.get(event.pointerId);
-    if (!before) {
-      const what = this.at(...spot);
-      this.canvas.classList.toggle("choosing", Boolean(what) && this.tool === "move");
-      if (what) this.show(what);
-      else if (this.hovered) {
-        this.hide();
-        this.draw();
-      }
-      return;
-    }
-    if (!this.travelled && Math.hypot(spot[0] - this.began[0], spot[1] - this.began[1]) < 5) return;
-    this.travelled = true;
-    this.hide();
-    const others = [...this.pointers].filter(([id]) => id !== event.pointerId);
-    this.pointers.set(event.pointerId, spot);
-    if (others.length) {
-      const [, other] = others[0];
-      const apart = (a) => Math.hypot(a[0] - other[0], a[1] - other[1]) || 1;
-      this.zoom(apart(spot) / apart(before), (spot[0] + other[0]) / 2, (spot[1] + other[1]) / 2);
-    } else if (this.shape) {
-      this.line ??= [this.began];
-      this.line.push(spot);
-      this.draw();
-    } else {
-      this.canvas.classList.add("moving");
-      this.move(spot[0] - before[0], spot[1] - before[1]);
-    }
+  drag(spot, before) {
+    if (!this.shape) return super.drag(spot, before);
+    this.line ??= [this.began];
+    this.line.push(spot);
+    this.draw();
   }
 
   up(event, cancelled = false) {
-    const known = this.pointers.delete(event.pointerId);
-    this.canvas.classList.remove("moving");
-    if (!known || cancelled) {
-      this.line = null;
-      return;
-    }
-    if (this.line) {
-      const rows = this.inside(this.outline());
-      this.line = null;
-      this.select(rows);
-      this.draw();
-    } else if (!this.travelled) {
-      const what = this.at(...this.spot(event));
-      if (!what) return;
-      this.show(what);
-      this.choose(what);
-    }
-  }
-
-  key(event) {
-    const turns = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    const actions = {
-      "+": () => this.zoom(1.5),
-      "=": () => this.zoom(1.5),
-      "-": () => this.zoom(1 / 1.5),
-      0: () => this.whole(),
-      Escape: () => this.data.selected && this.select([]),
-      Enter: () => this.hovered && this.choose(this.hovered),
-      " ": () => this.hovered && this.choose(this.hovered),
-    };
-    if (turns[event.key]) this.walk(...turns[event.key]);
-    else if (actions[event.key]) actions[event.key]();
-    else return;
-    event.preventDefault();
+    const drawn = this.line && !cancelled && this.pointers.has(event.pointerId);
+    const rows = drawn ? this.inside(this.outline()) : null;
+    this.line = null;
+    super.up(event, cancelled);
+    if (!rows) return;
+    this.select(rows);
+    this.draw();
   }
 
   // To the nearest point in a direction; the first key press finds the point nearest to the middle.
-  walk(dx, dy) {
+  step(dx, dy) {
     const { x, y } = this.data.points;
     const from = this.hovered ?? { x: this.view.x, y: this.view.y };
     let best = null;
@@ -615,100 +423,12 @@ class Scene {
     for (const kind of new Set(placed.map((mark) => mark.kind))) {
       const sign = element("span", "sign");
       const outline = OUTLINES[kind].map(([x, y]) => `${9 + 7 * x},${9 + 7 * y}`).join(" ");
-      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      const shape = document.createElementNS("http://www.w3.org/2000/svg", "polygon");
-      svg.setAttribute("viewBox", "0 0 18 18");
-      shape.setAttribute("points", outline);
-      shape.setAttribute("fill", kind === "own" ? this.accent : this.ground);
-      shape.setAttribute("stroke", this.ink);
-      shape.setAttribute("stroke-width", "1.5");
-      svg.append(shape);
+      const fill = kind === "own" ? this.accent : this.ground;
+      const svg = icon(18, "polygon", { points: outline, fill, stroke: this.ink, "stroke-width": 1.5 });
       sign.append(svg, element("span", "", kind === "own" ? "your sentence" : "prior samples"));
       parts.push(sign);
     }
     this.legend.replaceChildren(...parts);
-  }
-
-  // The picture as it is on the screen, as an SVG file.
-  save() {
-    const pen = new Picture(this.width, this.height, this.ground, this.font);
-    const { hovered } = this;
-    this.hovered = null;
-    this.paint(pen);
-    this.hovered = hovered;
-    const link = element("a");
-    link.href = URL.createObjectURL(new Blob([pen.text()], { type: "image/svg+xml" }));
-    link.download = `${this.data.name}.svg`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-}
-
-// What the map asks of a canvas, written down as SVG.
-class Picture {
-  constructor(width, height, ground, font) {
-    Object.assign(this, { width, height, globalAlpha: 1, lineWidth: 1, textAlign: "left", textBaseline: "alphabetic" });
-    this.parts = [`<rect width="${width}" height="${height}" fill="${ground}"/>`];
-    this.dash = [];
-    this.turn = "";
-    this.stack = [];
-    this.family = font;
-  }
-  clearRect() {}
-  save() {
-    const { globalAlpha, fillStyle, strokeStyle, lineWidth, textAlign, textBaseline, font, dash, turn } = this;
-    this.stack.push({ globalAlpha, fillStyle, strokeStyle, lineWidth, textAlign, textBaseline, font, dash, turn });
-  }
-  restore() {
-    Object.assign(this, this.stack.pop());
-  }
-  setLineDash(dash) {
-    this.dash = dash;
-  }
-  translate(x, y) {
-    this.turn += `translate(${x} ${y})`;
-  }
-  rotate(angle) {
-    this.turn += `rotate(${(angle * 180) / Math.PI})`;
-  }
-  beginPath() {
-    this.d = "";
-  }
-  moveTo(x, y) {
-    this.d += `M${x.toFixed(2)} ${y.toFixed(2)}`;
-  }
-  lineTo(x, y) {
-    this.d += `${this.d ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`;
-  }
-  arc(x, y, r) {
-    const size = Number(r.toFixed(2));
-    this.d += `M${(x + r).toFixed(2)} ${y.toFixed(2)}a${size} ${size} 0 1 0 ${-2 * size} 0a${size} ${size} 0 1 0 ${2 * size} 0`;
-  }
-  closePath() {
-    this.d += "Z";
-  }
-  fill() {
-    this.parts.push(`<path d="${this.d}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`);
-  }
-  stroke() {
-    const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
-    this.parts.push(
-      `<path d="${this.d}" fill="none" stroke="${this.strokeStyle}" stroke-width="${this.lineWidth}" stroke-opacity="${this.globalAlpha}"${dash}/>`,
-    );
-  }
-  fillText(text, x, y) {
-    const anchor = { center: "middle", right: "end", left: "start" }[this.textAlign];
-    const size = /(\d+)px/.exec(this.font)[1];
-    const down = this.textBaseline === "middle" ? ' dominant-baseline="central"' : "";
-    const words = new XMLSerializer().serializeToString(document.createTextNode(text));
-    this.parts.push(
-      `<text transform="${this.turn}" x="${x}" y="${y}" font-size="${size}" text-anchor="${anchor}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"${down}>${words}</text>`,
-    );
-  }
-  text() {
-    const { width, height } = this;
-    const family = this.family.replaceAll('"', "'");
-    return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${family}">${this.parts.join("\n")}</svg>`;
   }
 }
 
@@ -719,18 +439,3 @@ const OUTLINES = {
     return [size * Math.sin(angle), -size * Math.cos(angle)];
   }),
 };
-
-function clamp(value, low, high) {
-  return Math.min(Math.max(value, low), high);
-}
-
-function range(values) {
-  return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
-}
-
-function element(tag, className = "", text = "") {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.textContent = text;
-  return made;
-}

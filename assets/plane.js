@@ -1,10 +1,8 @@
 // A plane of latent space, decoded cell by cell. Reading it asks nobody: every sentence is here. Python hears of a place
 // that was pinned (trigger `pinned`: x, y), of a part to be decoded anew (trigger `framed`: its middle and width, or
 // none for the whole), of pins taken off (trigger `cleared`) and of what is shown (state `shown`).
-//
-// The walk between two pins follows the strip of sentences below through the event `bottleneck:step` on the document.
+// What moves and saves it is in canvas.js.
 
-const STEP = "bottleneck:step";
 const REACH = 7; // pixels around a sentence's code in which the pointer means it
 const LINE = 14; // pixels from one line of a label to the next
 const FEWEST = 4; // words of a label that is cut short
@@ -15,56 +13,21 @@ const LAYERS = [
   ["aggregate", "Sentences' posteriors", "M12 4c5 0 9 3 8 8s-5 9-9 8-8-5-7-9 4-7 8-7z", "Where 95 % of the aggregate posterior lies: what the decoder was trained on"],
   ["holes", "Holes", "M4 20 20 4M4 12l8-8M12 20l8-8", "Hatched: prior without posteriors. Dotted: posteriors without prior"],
 ];
-const views = new WeakMap();
 
-export default function (component) {
-  const root = component.parentElement;
-  if (!views.has(root)) views.set(root, new PlaneView(root));
-  views.get(root).update(component);
-  return () => {
-    views.get(root)?.close();
-    views.delete(root);
-  };
-}
+export default (component) => mount(component, PlaneView);
 
-class PlaneView {
-  constructor(root) {
-    this.root = root;
-    this.canvas = root.querySelector("canvas");
-    this.card = root.querySelector(".card");
-    this.live = root.querySelector(".live");
-    this.legend = root.querySelector(".legend");
-    this.finer = root.querySelector("[data-do=finer]");
-    this.pen = this.canvas.getContext("2d");
-    this.pointers = new Map();
-    this.widths = new Map();
-    this.observer = new ResizeObserver(() => this.resize());
-    this.observer.observe(this.canvas);
-    this.follow = ({ detail }) => this.onStep(detail);
-    document.addEventListener(STEP, this.follow);
-    this.listen();
-  }
-
-  close() {
-    this.observer.disconnect();
-    document.removeEventListener(STEP, this.follow);
-  }
+class PlaneView extends Canvas {
+  reach = [1 / 8, 60];
+  widths = new Map();
+  finer = this.root.querySelector("[data-do=finer]");
 
   update({ data, setStateValue, setTriggerValue }) {
-    const before = this.data;
-    this.data = data;
+    const before = this.read(data);
     this.tell = setTriggerValue;
     this.remember = (shown) => setStateValue("shown", shown);
     this.pending = null;
     this.shown ??= new Set(data.shown);
-    this.canvas.setAttribute("aria-label", data.alt);
     this.root.querySelector("[data-do=clear]").hidden = !data.pins.length;
-    const style = getComputedStyle(this.canvas);
-    this.ink = style.getPropertyValue("--st-text-color").trim() || "#222";
-    this.ground = style.getPropertyValue("--st-background-color").trim() || "#fff";
-    this.accent = style.getPropertyValue("--st-primary-color").trim() || "#0a7";
-    this.font = style.fontFamily;
-    if (before?.path?.id !== data.path?.id) this.position = data.path?.position ?? 0;
     if (before?.id !== data.id) {
       this.view = null;
       this.cursor = null;
@@ -98,18 +61,9 @@ class PlaneView {
     this.rooms = regions.map((region) => rooms(region, cells, n));
   }
 
-  // --- The view: pixels = (place - middle) * scale --------------------------------------------------------------
-
   resize() {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    if (!width || !height || !this.data) return;
-    const ratio = window.devicePixelRatio || 1;
-    Object.assign(this, { width, height });
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    if (!this.view) this.fit();
-    this.redraw();
+    super.resize();
+    if (this.view) this.redraw();
   }
 
   fit() {
@@ -124,29 +78,9 @@ class PlaneView {
     return this.toPixels(x + (column - n / 2) * cell, y + (row - n / 2) * cell);
   }
 
-  toPixels(x, y) {
-    const { view, width, height } = this;
-    return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
-  }
-
   toPlace(px, py) {
     const { view, width, height } = this;
     return [view.x + (px - width / 2) / view.scale, view.y - (py - height / 2) / view.scale];
-  }
-
-  zoom(factor, px = this.width / 2, py = this.height / 2) {
-    const { view } = this;
-    const scale = clamp(view.scale * factor, view.whole / 8, view.whole * 60);
-    view.x += (px - this.width / 2) * (1 / view.scale - 1 / scale);
-    view.y -= (py - this.height / 2) * (1 / view.scale - 1 / scale);
-    view.scale = scale;
-    this.redraw();
-  }
-
-  move(dx, dy) {
-    this.view.x -= dx / this.view.scale;
-    this.view.y += dy / this.view.scale;
-    this.redraw();
   }
 
   get moved() {
@@ -172,11 +106,6 @@ class PlaneView {
 
   // --- Drawing ----------------------------------------------------------------------------------------------------
 
-  draw() {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.paint(this.pen));
-  }
-
   paint(pen) {
     const { data, shown } = this;
     pen.clearRect(0, 0, this.width, this.height);
@@ -188,9 +117,10 @@ class PlaneView {
     if (shown.has("labels")) this.paintLabels(pen);
     this.paintAxes(pen);
     if (data.path) this.paintPath(pen);
+    if (data.path) this.paintPosition(pen);
     for (const mark of data.marks) this.badge(pen, mark, this.ground, this.ink);
     for (const pin of data.pins) this.badge(pen, pin, this.ink, this.ground);
-    this.paintCursor(pen);
+    if (pen === this.pen) this.paintCursor(pen);
   }
 
   paintCells(pen) {
@@ -200,8 +130,8 @@ class PlaneView {
     pen.imageSmoothingEnabled = false;
     pen.globalAlpha = 0.26;
     pen.drawImage(this.picture, left, top, right - left, bottom - top);
-    const region = this.cursor && this.data.cells[this.cursor.row * n + this.cursor.column];
-    if (this.cursor) {
+    if (this.cursor && pen === this.pen) {
+      const region = this.data.cells[this.cursor.row * n + this.cursor.column];
       pen.fillStyle = this.ink;
       pen.globalAlpha = 0.1;
       pen.beginPath();
@@ -354,32 +284,6 @@ class PlaneView {
     pen.restore();
   }
 
-  paintPath(pen) {
-    const { x, y } = this.data.path;
-    const places = x.map((at, step) => this.toPixels(at, y[step]));
-    for (const [shade, width] of [[this.ground, 6], [this.ink, 2.2]]) {
-      pen.strokeStyle = shade;
-      pen.lineWidth = width;
-      pen.beginPath();
-      places.forEach(([px, py], step) => (step ? pen.lineTo(px, py) : pen.moveTo(px, py)));
-      pen.stroke();
-    }
-    for (const [px, py] of places) this.disc(pen, px, py, 3.2, this.ink, this.ground, 1);
-    this.disc(pen, ...places[clamp(this.position, 0, places.length - 1)], 7, this.accent, this.ground, 2.5);
-  }
-
-  badge(pen, { x, y, name }, fill, edge) {
-    const [px, py] = this.toPixels(x, y);
-    const lift = this.data.path && name in { A: 1, B: 1 } ? (name === "A" ? 17 : -17) : 0; // beside the path's marker
-    this.disc(pen, px, py - lift, 10, fill, edge, 2);
-    pen.fillStyle = edge;
-    pen.font = `600 12px ${this.font}`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.fillText(name, px, py - lift + 0.5);
-    pen.textBaseline = "alphabetic";
-  }
-
   paintCursor(pen) {
     for (const at of [this.cursor, this.pending]) {
       if (!at) continue;
@@ -389,16 +293,6 @@ class PlaneView {
       this.square(pen, at.column, at.row);
       pen.stroke();
     }
-  }
-
-  disc(pen, px, py, radius, fill, edge, width) {
-    pen.beginPath();
-    pen.arc(px, py, radius, 0, 2 * Math.PI);
-    pen.fillStyle = fill;
-    pen.strokeStyle = edge;
-    pen.lineWidth = width;
-    pen.fill();
-    pen.stroke();
   }
 
   // --- Reading ----------------------------------------------------------------------------------------------------
@@ -446,10 +340,7 @@ class PlaneView {
     if (point === null) this.write(".here", "");
     else this.write(".here", `Code drawn here, ${data.points.away[point].toFixed(1)} off the plane: `, data.texts[data.points.text[point]]);
     this.write(".where", `(${x}, ${y})`);
-    this.card.hidden = false;
-    const { offsetWidth: w, offsetHeight: h } = this.card;
-    this.card.style.left = `${clamp(px + 18 + w > this.width ? px - 18 - w : px + 18, 4, Math.max(4, this.width - w - 4))}px`;
-    this.card.style.top = `${py + 18 + h > this.height ? Math.max(4 - h / 2, py - 18 - h) : py + 18}px`;
+    this.place(px, py, 0.5);
     if (aloud) this.live.textContent = `${said} ${typical} ${lead}${quote}`;
     this.draw();
   }
@@ -490,116 +381,40 @@ class PlaneView {
     this.redraw();
   }
 
-  onStep({ id, step }) {
-    if (!this.data?.path || id !== this.data.path.id) return;
-    this.position = step;
-    this.draw();
-  }
-
   // --- Pointer and keys -------------------------------------------------------------------------------------------
 
   listen() {
-    const { canvas } = this;
-    canvas.onpointerdown = (event) => this.down(event);
-    canvas.onpointermove = (event) => this.dragOrHover(event);
-    canvas.onpointerup = (event) => this.up(event);
-    canvas.onpointercancel = (event) => this.up(event, true);
-    canvas.onpointerleave = () => {
-      if (!this.pointers.size) this.hide();
-      this.draw();
-    };
-    canvas.onblur = () => {
+    super.listen();
+    this.canvas.onblur = () => {
       this.hide();
       this.draw();
     };
-    canvas.onkeydown = (event) => this.key(event);
-    canvas.addEventListener(
-      "wheel",
-      (event) => {
-        if (!event.ctrlKey && !event.metaKey) return; // the page scrolls, as everywhere
-        event.preventDefault();
-        this.zoom(Math.exp(-clamp(event.deltaY, -60, 60) / 120), ...this.spot(event));
-      },
-      { passive: false },
-    );
-    const actions = {
-      finer: () => this.decode(),
-      clear: () => this.tell("cleared", true),
-      closer: () => this.zoom(1.5),
-      farther: () => this.zoom(1 / 1.5),
-      whole: () => this.whole(),
-      save: () => this.save(),
-    };
-    for (const button of this.root.querySelectorAll("[data-do]")) button.onclick = actions[button.dataset.do];
   }
 
-  spot(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
+  actions() {
+    return { ...super.actions(), finer: () => this.decode(), clear: () => this.tell("cleared", true) };
   }
 
-  down(event) {
-    if (event.button) return;
-    this.canvas.setPointerCapture(event.pointerId);
-    this.began = this.spot(event);
-    this.pointers.set(event.pointerId, this.began);
-    this.travelled = this.pointers.size > 1;
+  keys() {
+    const { finer, clear } = this.actions();
+    const pin = () => this.cursor && this.pin(this.cursor);
+    return { ...super.keys(), f: finer, Escape: () => this.data.pins.length && clear(), Enter: pin, " ": pin };
   }
 
-  dragOrHover(event) {
-    const spot = this.spot(event);
-    const before = this.pointers.get(event.pointerId);
-    if (!before) {
-      const cell = this.cellAt(...spot);
-      if (cell) this.show(cell, ...spot);
-      else if (this.cursor) {
-        this.hide();
-        this.draw();
-      }
-      return;
-    }
-    if (!this.travelled && Math.hypot(spot[0] - this.began[0], spot[1] - this.began[1]) < 5) return;
-    this.travelled = true;
-    this.hide();
-    const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    this.pointers.set(event.pointerId, spot);
-    if (other) {
-      const apart = (at) => Math.hypot(at[0] - other[0], at[1] - other[1]) || 1;
-      this.zoom(apart(spot) / apart(before), (spot[0] + other[0]) / 2, (spot[1] + other[1]) / 2);
-    } else {
-      this.canvas.classList.add("moving");
-      this.move(spot[0] - before[0], spot[1] - before[1]);
+  hover(spot) {
+    const cell = this.cellAt(...spot);
+    if (cell) this.show(cell, ...spot);
+    else if (this.cursor) {
+      this.hide();
+      this.draw();
     }
   }
 
-  up(event, cancelled = false) {
-    const known = this.pointers.delete(event.pointerId);
-    this.canvas.classList.remove("moving");
-    if (!known || cancelled || this.travelled) return;
-    const spot = this.spot(event);
+  click(spot) {
     const cell = this.cellAt(...spot);
     if (!cell) return;
     this.show(cell, ...spot);
     this.pin(cell);
-  }
-
-  key(event) {
-    const turns = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-    const actions = {
-      "+": () => this.zoom(1.5),
-      "=": () => this.zoom(1.5),
-      "-": () => this.zoom(1 / 1.5),
-      0: () => this.whole(),
-      f: () => this.decode(),
-      Escape: () => this.data.pins.length && this.tell("cleared", true),
-      Enter: () => this.cursor && this.pin(this.cursor),
-      " ": () => this.cursor && this.pin(this.cursor),
-    };
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (turns[event.key]) this.step(...turns[event.key]);
-    else if (actions[event.key]) actions[event.key]();
-    else return;
-    event.preventDefault();
   }
 
   // To the next cell; the first key press finds the one in the middle of the view.
@@ -622,19 +437,13 @@ class PlaneView {
   explain() {
     const has = { sentences: this.data.points.x.length, aggregate: this.data.aggregate, holes: this.data.aggregate };
     const buttons = LAYERS.filter(([name]) => !(name in has) || has[name]).map(([name, title, path, meaning]) => {
-      const button = document.createElement("button");
+      const button = element("button");
       button.type = "button";
       button.dataset.layer = name;
       button.title = meaning;
       button.setAttribute("aria-pressed", String(this.shown.has(name)));
-      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-      const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
-      svg.setAttribute("viewBox", "0 0 24 24");
-      svg.setAttribute("aria-hidden", "true");
-      shape.setAttribute("d", path);
-      if (name === "sentences") shape.setAttribute("fill", "currentColor");
+      const svg = icon(24, "path", { d: path, ...(name === "sentences" && { fill: "currentColor" }) });
       if (name === "aggregate") svg.style.color = this.accent;
-      svg.append(shape);
       button.append(svg, title);
       button.onclick = () => this.toggle(name, button);
       return button;
@@ -649,22 +458,6 @@ class PlaneView {
     button.setAttribute("aria-pressed", String(this.shown.has(name)));
     this.remember([...this.shown]);
     this.draw();
-  }
-
-  // The picture as it is on the screen, as a PNG file.
-  save() {
-    this.hide();
-    this.paint(this.pen);
-    const copy = document.createElement("canvas");
-    [copy.width, copy.height] = [this.canvas.width, this.canvas.height];
-    const brush = copy.getContext("2d");
-    brush.fillStyle = this.ground;
-    brush.fillRect(0, 0, copy.width, copy.height);
-    brush.drawImage(this.canvas, 0, 0);
-    const link = document.createElement("a");
-    link.href = copy.toDataURL("image/png");
-    link.download = `${this.data.name}.png`;
-    link.click();
   }
 }
 
@@ -718,8 +511,4 @@ function wrap(words, width, most, space) {
     used += space + wide;
   }
   return lines;
-}
-
-function clamp(value, low, high) {
-  return Math.min(Math.max(value, low), high);
 }

@@ -5,20 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from app import backend
+from app.components.assets import component
 from app.components.path_strip import near, typical
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
-
-_DIALS = st.components.v2.component(
-    "bottleneck_dials",
-    **{kind: (ASSETS / f"dials.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
-)
+_DIALS = component("dials", "rows.css")
 
 
 def dials(

@@ -9,21 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
 from app import backend, state
+from app.components.assets import component
 from app.components.sentences import LONGEST
 from app.palette import PALETTE
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy import ndarray
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 LENGTH, KL = "length", "KL"
 """What a map can be coloured by beside the labels: words of the sentence; nats between its code and the prior."""
@@ -79,10 +77,7 @@ class Scene:
     height: str = "34rem"
 
 
-_MAP = st.components.v2.component(
-    "bottleneck_latent_map",
-    **{kind: (ASSETS / f"latent_map.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
-)
+_MAP = component("latent_map", "canvas.css", "canvas.js")
 
 
 def latent_map(

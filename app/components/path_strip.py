@@ -5,23 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from app import backend
+from app.components.assets import component
 from app.components.latent_map import shortened
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 TYPICAL = 2.0
 """Standard deviations of the prior's distance from the origin that count as typical: 95 % of its samples."""
 
-_STRIP = st.components.v2.component(
-    "bottleneck_path_strip",
-    **{kind: (ASSETS / f"path_strip.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
-)
+_STRIP = component("path_strip", "rows.css")
 
 
 def path_strip(

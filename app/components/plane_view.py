@@ -8,19 +8,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 from numpy import ndarray
 
 from app import backend
+from app.components.assets import component
 from app.components.latent_map import shortened
 from app.components.path_strip import typical
 from app.palette import PALETTE
-
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 LAYERS = ("labels", "sentences", "prior", "aggregate", "holes")
 """What can be shown or not."""
@@ -54,10 +51,7 @@ class Track:
     position: int
 
 
-_PLANE = st.components.v2.component(
-    "bottleneck_plane",
-    **{kind: (ASSETS / f"plane.{kind}").read_text("utf-8") for kind in ("html", "css", "js")},
-)
+_PLANE = component("plane", "canvas.css", "canvas.js")
 
 
 def plane_view(

@@ -6,6 +6,7 @@ import re
 import shutil
 import urllib.parse
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from vae.runs import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "captions-two-phase"
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -52,13 +54,14 @@ def card(page, name):
 
 
 def read_everywhere(page):
-    """The pointer reads as it goes, and nobody is asked."""
+    """What the pointer reads as it goes, and nobody is asked."""
     page.evaluate(COUNT_MESSAGES)
     read = [hovered(page, x / 10, 0.6) for x in range(1, 10)]
     assert len(set(read)) > 2
     assert page.locator(".plane .card .near").text_content().startswith("Nearest sentence")
     assert "random code" in page.locator(".plane .card .typical").text_content()
     assert page.evaluate("window.bottleneckMessages") == 0
+    return read
 
 
 def pin_by_mouse(page, settled, key, x, y):
@@ -101,7 +104,29 @@ def look_closely(page, settled):
     settled(page)
 
 
-def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address, bundled, settled):
+def saved(page, folder):
+    """The plane as the file that its button saves."""
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save the plane as SVG").click()
+    assert waiting.value.suggested_filename == f"{RUN}-plane.svg"
+    waiting.value.save_as(folder / "plane.svg")
+    return ElementTree.parse(folder / "plane.svg").getroot()
+
+
+def is_a_picture(drawn, shown):
+    """It holds the cells, the lines between them, hatched holes, and labels each of which is a sentence's beginning."""
+    assert drawn.tag == f"{SVG}svg"
+    (cells,) = drawn.iter(f"{SVG}image")
+    assert cells.get("href").startswith("data:image/png;base64,")
+    assert {path.get("clip-path") for path in drawn.iter(f"{SVG}path")} >= {None, "url(#clip1)"}
+    words = "\n".join(text.text for text in drawn.iter(f"{SVG}text"))
+    assert any(f"\n{text.split()[0]} {text.split()[1]}" in words for text in shown)
+    written = ElementTree.tostring(drawn, encoding="unicode")
+    assert "NaN" not in written
+    assert "undefined" not in written
+
+
+def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address, bundled, settled, tmp_path):
     space = vae.load(bundled)
     plane = planes.principal(read_latents(Run(bundled)).means)
 
@@ -111,7 +136,8 @@ def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address
     page.goto(f"{address}/plane?run={RUN}")
     page.locator(".plane canvas").wait_for()
     settled(page)
-    read_everywhere(page)
+    read = read_everywhere(page)
+    is_a_picture(saved(page, tmp_path), read)
     at_a = pin_by_mouse(page, settled, "plane_a", 0.31, 0.42)
     assert at_a == decoded(place(page, "plane_a"))
     at_b = pin_by_keyboard(page, settled)
