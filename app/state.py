@@ -165,6 +165,9 @@ ERRATUM_DATA = "paper"
 OPENED = "opened_models"
 """Model folders and Hub ids opened by hand in this session: handle -> source."""
 
+KEPT = "kept"
+"""What the URL said under some keys when a page or a gesture was last done with them."""
+
 MESSAGE = "message"
 """One sentence to be said once, after the next rerun: what an action on the page before has done."""
 
@@ -201,6 +204,24 @@ def open_model(source: str) -> str:
         handle = f"{stem}-{number}"
     opened()[handle] = source
     return handle
+
+
+def keep(*keys: str) -> None:
+    """Remember what the URL says under these keys, for `restore`."""
+    st.session_state.setdefault(KEPT, {}).update({key: st.query_params.get(key) for key in keys})
+
+
+def restore(*keys: str) -> None:
+    """Let the URL say what was kept. For callbacks of gestures that may follow each other at once.
+
+    A gesture brings along the URL that the browser had, and that lacks what the gesture before has just put into it.
+    """
+    for key in keys:
+        value = st.session_state.get(KEPT, {}).get(key)
+        if value is None:
+            st.query_params.pop(key, None)
+        else:
+            st.query_params[key] = value
 
 
 def say(message: str) -> None:

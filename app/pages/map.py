@@ -43,34 +43,39 @@ def set_ends(rows: list[int | None]) -> None:
             st.query_params.pop(key, None)
         else:
             st.query_params[key] = str(row)
+    state.keep(*state.MAP_ENDS)
 
 
-def pick(row: int, rows: list[int | None]) -> None:
+def pick(row: int, known: Collection[str]) -> None:
     """Make a sentence an end: A first, then B; with both there, B moves."""
+    state.restore(*state.MAP_ENDS)
+    rows = rows_asked(known)
     if row not in rows:
         set_ends([row, rows[1]] if rows[0] is None else [rows[0], row])
 
 
-def picked(rows: list[int | None]) -> None:
+def picked(known: Collection[str]) -> None:
     """A click on a sentence of the map."""
     row = st.session_state[state.MAP_PLANE].picked
     if isinstance(row, int):
-        pick(row, rows)
+        pick(row, known)
 
 
-def circled(name: str, rows: list[int | None], count: int) -> None:
+def circled(name: str, known: Collection[str]) -> None:
     """Sentences were circled: the first of them fill the ends that are still empty."""
-    new = (row for row in latent_map.selected_rows(state.MAP_PLANE, name, count) if row not in rows)
+    state.restore(*state.MAP_ENDS)
+    rows = rows_asked(known)
+    new = (row for row in latent_map.selected_rows(state.MAP_PLANE, name, len(known)) if row not in rows)
     set_ends([next(new, None) if row is None else row for row in rows])
 
 
-def listed(rows: list[int | None], shown: list[int]) -> None:
+def listed(known: Collection[str], shown: list[int]) -> None:
     """Rows that were ticked in the table: the first two become the ends."""
     ticked = [shown[index] for index in st.session_state[state.MAP_TABLE].selection.rows][:2]
     if len(ticked) == 2:
         set_ends(list(ticked))
     elif ticked:
-        pick(ticked[0], rows)
+        pick(ticked[0], known)
 
 
 def chosen_projection(of: backend.Model, method: str) -> backend.Projection:
@@ -155,7 +160,7 @@ def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
         st.button("Clear", icon=":material/close:", key="map_clear", on_click=set_ends, args=([None, None],))
 
 
-def table(name: str, codes: backend.Codes, shown: list[int], rows: list[int | None], what: str) -> None:
+def table(name: str, codes: backend.Codes, shown: list[int], known: Collection[str], what: str) -> None:
     """The sentences that were circled or found."""
     st.subheader(f"{len(shown):,} {what}", anchor=False)
     if not shown:
@@ -170,7 +175,7 @@ def table(name: str, codes: backend.Codes, shown: list[int], rows: list[int | No
         hide_index=True,
         height="auto" if len(shown) < 10 else 400,
         key=state.MAP_TABLE,
-        on_select=lambda: listed(rows, shown),
+        on_select=lambda: listed(known, shown),
         selection_mode="multi-row",
         column_config={"sentence": st.column_config.TextColumn(width="large"), "row": None},
         alt=f"{len(shown)} sentences with their labels",
@@ -267,6 +272,7 @@ if verdict and verdict.name in WORDS:
     st.warning(WORDS[verdict.name], icon=":material/compress:")
 projection = chosen_projection(model, method.lower())
 ends = rows_asked(rows)
+state.keep(*state.MAP_ENDS)
 found = latent_map.matches(codes.texts, query) if query and query.strip() else None
 
 plane, side = st.columns([3, 1.15], gap="medium")
@@ -291,8 +297,8 @@ with plane:
         Scene(ends=marks, placed=placed, found=found, selected=selected),
         key=state.MAP_PLANE,
         name=name,
-        on_picked=lambda: picked(ends),
-        on_selected=lambda: circled(name, ends, len(codes.texts)),
+        on_picked=lambda: picked(rows),
+        on_selected=lambda: circled(name, rows),
     )
     st.caption(notes(projection, bool(placed), blob=bool(verdict and verdict.name == "collapsed")))
     with st.container(horizontal=True):
@@ -322,10 +328,10 @@ with plane:
         )
 
 if selected:
-    table(name, codes, selected, ends, "sentences circled")
+    table(name, codes, selected, rows, "sentences circled")
     selection.about(model, codes, selected)
 elif found is not None:
-    table(name, codes, found, ends, f"sentences with “{escape(query)}”")
+    table(name, codes, found, rows, f"sentences with “{escape(query)}”")
 else:
     st.caption(
         "Click a point for end A and another for end B; each further click moves B. Box and Lasso, or dragging with "

@@ -87,14 +87,17 @@ def drop(*keys: str) -> None:
     """Take something out of the URL."""
     for key in keys:
         st.query_params.pop(key, None)
+    state.keep(*keys)
 
 
 def pinned() -> None:
     """A cell was clicked: its middle is the first pin that is not set; with all of them there, the last one moves."""
+    state.restore(*state.PLANE_PINS)
     spot, known = st.session_state[state.PLANE_VIEW].pinned, places()
     if spot:
         name = next((name for name in PINS if name not in known), PINS[-1])
         st.query_params[state.PLANE_PINS[PINS.index(name)]] = written(spot["x"], spot["y"])
+        state.keep(*state.PLANE_PINS)
 
 
 def framed() -> None:
@@ -320,6 +323,7 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
     with st.spinner(f"Decoding {n * n:,} codes …", show_time=True) if first else contextlib.nullcontext():
         field = backend.plane_field(model, surface, window)
     spots = places()
+    state.keep(*state.PLANE_PINS)
     pins = dict(zip(spots, backend.plane_pins(model, surface, list(spots.values())), strict=True))
     walk = backend.plane_walk(model, pins["A"], pins["B"], STEPS) if {"A", "B"} <= pins.keys() else None
 

@@ -63,3 +63,26 @@ def test_circled_sentences_are_read_summed_up_and_compared(page, address, bundle
     waiting.value.save_as(target)
     with zipfile.ZipFile(target) as archive:
         assert archive.read("tensors.tsv").count(b"\n") == 2000
+
+
+def sentence_near(page, x, y):
+    """A place on the map where the pointer means a sentence, near a share of its width and height."""
+    box = page.locator(".map canvas").bounding_box()
+    for step in range(60):
+        place = box["x"] + x * box["width"] + 3 * step, box["y"] + y * box["height"]
+        page.mouse.move(*place)
+        if page.locator(".map .card").is_visible():
+            return place
+    raise AssertionError("there is no sentence there")
+
+
+def test_a_second_click_may_follow_at_once(page, address, bundled, settled):
+    """The first is not answered yet when the second comes: it is still end B that it chooses."""
+    page.goto(f"{address}/map?run={RUN}&map_method=PCA")
+    page.locator(".map canvas").wait_for()
+    settled(page)
+    first, second = sentence_near(page, 0.35, 0.4), sentence_near(page, 0.55, 0.6)
+    page.mouse.click(*first)
+    page.mouse.click(*second)
+    page.wait_for_url(re.compile("map_b="), timeout=10_000)
+    assert "map_a=" in page.url
