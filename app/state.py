@@ -7,6 +7,7 @@ lives in their session alone, under a handle that begins with `~`.
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 import streamlit as st
 
@@ -57,7 +58,7 @@ MAP_TEXT = "map_text"
 MAP_ENDS = ("map_a", "map_b")
 """Map page, in the URL: the rows of the sentences chosen as ends of a path."""
 MAP_PLANE = "map_plane"
-"""Map page: the map itself; `picked` is the row just chosen, `selected` the rows inside a box or lasso."""
+"""Map page: the map itself; `picked` tells of rows that were clicked (`unheard`), `selected` of those circled."""
 MAP_TABLE = "map_table"
 MAP_GROUPS = "map_groups"
 """Map page: the two groups of sentences to be compared, by letter, each with its run and rows."""
@@ -165,6 +166,9 @@ ERRATUM_DATA = "paper"
 OPENED = "opened_models"
 """Model folders and Hub ids opened by hand in this session: handle -> source."""
 
+HEARD = "heard"
+"""The number of the last click that was heard of each canvas."""
+
 KEPT = "kept"
 """What the URL said under some keys when a page or a gesture was last done with them."""
 
@@ -222,6 +226,23 @@ def restore(*keys: str) -> None:
             st.query_params.pop(key, None)
         else:
             st.query_params[key] = value
+
+
+def unheard(said: Any) -> list[dict[str, Any]]:
+    """The clicks that the trigger of a canvas tells of and that have not been heard; from now on they have.
+
+    A trigger brings along the clicks just before its own: of several that come while the page is at work only the last
+    arrives, and it may arrive twice. `said` is what came from the browser, so anything.
+    """
+    try:
+        canvas, clicks = str(said["canvas"]), [dict(click) for click in said["clicks"]]
+        last = max(int(click["number"]) for click in clicks)
+    except (TypeError, KeyError, ValueError):
+        return []
+    heard = st.session_state.setdefault(HEARD, {})
+    new = [click for click in clicks if int(click["number"]) > heard.get(canvas, 0)]
+    heard[canvas] = max(last, heard.get(canvas, 0))
+    return new
 
 
 def say(message: str) -> None:

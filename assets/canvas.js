@@ -3,6 +3,7 @@
 //
 // A path on it follows the strip of sentences beside it through the event `bottleneck:step` on the document.
 
+const RECENT = 10000; // milliseconds for which a click goes along with those after it
 const STEP = "bottleneck:step";
 const GAP = 16; // pixels from what is pointed at to its card
 const TURNS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
@@ -23,6 +24,15 @@ function mount(component, Kind) {
 // what the first view is (`fit`), how it is painted (`paint`), and what follows from a changed view (`redraw`), from a
 // pointer that is over a spot (`hover`) or clicked there (`click`), from leaving it (`hide`), and an arrow key (`step`).
 class Canvas {
+  // What was clicked, with the clicks just before it: of several that come while Python is busy only the last arrives,
+  // and it may arrive twice. They are numbered, so that each is heard once (`state.unheard`).
+  clicked(what) {
+    const now = Date.now();
+    this.count += 1;
+    this.clicks = [...this.clicks.filter(({ at }) => now - at < RECENT), { ...what, number: this.count, at: now }];
+    return { canvas: this.name, clicks: this.clicks };
+  }
+
   constructor(root) {
     this.root = root;
     this.canvas = root.querySelector("canvas");
@@ -31,6 +41,9 @@ class Canvas {
     this.live = root.querySelector(".live");
     this.pen = this.canvas.getContext("2d");
     this.pointers = new Map();
+    this.name = Math.random().toString(36).slice(2);
+    this.clicks = [];
+    this.count = 0;
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.canvas);
     this.follow = (event) => this.onStep(event.detail);

@@ -20,7 +20,7 @@ class Scene extends Canvas {
     const before = this.read(data);
     this.select = (rows) => setStateValue("selected", { run: data.run, rows });
     this.root.querySelector("[data-do=clear]").hidden = !data.selected;
-    this.pick = (row) => setTriggerValue("picked", row);
+    this.pick = (row) => setTriggerValue("picked", this.clicked({ row }));
     this.root.querySelector(".tools").classList.toggle("watching", !data.pickable);
     this.canvas.style.setProperty("--map-height", data.height);
     this.chosen = data.selected ? new Set(data.selected) : null;

@@ -361,7 +361,7 @@ class PlaneView extends Canvas {
   pin(cell) {
     this.pending = cell;
     const [x, y] = this.middle(cell);
-    this.tell("pinned", { x, y });
+    this.tell("pinned", this.clicked({ x, y }));
     this.draw();
   }
 

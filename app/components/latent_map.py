@@ -91,7 +91,7 @@ def latent_map(
     on_picked: Callable[[], None] | None = None,
     on_selected: Callable[[], None] | None = None,
 ) -> None:
-    """Show the map. In `on_picked`, `st.session_state[key].picked` is the row that was clicked."""
+    """Show the map. In `on_picked`, `st.session_state[key].picked` tells of the rows that were clicked."""
     _MAP(
         key=key,
         data=drawing(codes, projection, colour, scene, name) | {"pickable": on_picked is not None},

@@ -65,8 +65,8 @@ def plane_view(
 ) -> None:
     """Show a plane: `data` is a `drawing`. In the callbacks, `st.session_state[key]` has what was meant:
 
-    `pinned` the x and y of the middle of a cell; `framed` the middle and width of a part to be decoded, or `whole`;
-    `shown` the layers that are.
+    `pinned` the clicks (`state.unheard`), each with x and y of the middle of a cell; `framed` the middle and width of a
+    part to be decoded, or `whole`; `shown` the layers that are.
     """
     _PLANE(
         key=key,

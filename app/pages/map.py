@@ -55,10 +55,10 @@ def pick(row: int, known: Collection[str]) -> None:
 
 
 def picked(known: Collection[str]) -> None:
-    """A click on a sentence of the map."""
-    row = st.session_state[state.MAP_PLANE].picked
-    if isinstance(row, int):
-        pick(row, known)
+    """Sentences of the map were clicked."""
+    for click in state.unheard(st.session_state[state.MAP_PLANE].picked):
+        if str(click.get("row")) in known:
+            pick(int(click["row"]), known)
 
 
 def circled(name: str, known: Collection[str]) -> None:

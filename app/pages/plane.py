@@ -91,13 +91,13 @@ def drop(*keys: str) -> None:
 
 
 def pinned() -> None:
-    """A cell was clicked: its middle is the first pin that is not set; with all of them there, the last one moves."""
+    """Cells were clicked: a middle is the first pin that is not set; with all of them there, the last one moves."""
     state.restore(*state.PLANE_PINS)
-    spot, known = st.session_state[state.PLANE_VIEW].pinned, places()
-    if spot:
+    for spot in state.unheard(st.session_state[state.PLANE_VIEW].pinned):
+        known = places()
         name = next((name for name in PINS if name not in known), PINS[-1])
         st.query_params[state.PLANE_PINS[PINS.index(name)]] = written(spot["x"], spot["y"])
-        state.keep(*state.PLANE_PINS)
+    state.keep(*state.PLANE_PINS)
 
 
 def framed() -> None:

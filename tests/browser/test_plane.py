@@ -177,6 +177,18 @@ def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
+def test_a_second_click_may_follow_at_once(page, address, bundled, settled):
+    page.goto(f"{address}/plane?run={RUN}")
+    page.locator(".plane canvas").wait_for()
+    settled(page)
+    first, second = spot(page, 0.3, 0.4), spot(page, 0.6, 0.7)
+    page.mouse.click(*first)
+    page.mouse.click(*second)
+    page.wait_for_url(re.compile("plane_b="), timeout=10_000)
+    assert place(page, "plane_a") != place(page, "plane_b")
+    page.locator(".strip .sentence").wait_for()
+
+
 COUNT_MESSAGES = """() => {
   window.bottleneckMessages = 0;
   const send = WebSocket.prototype.send;
