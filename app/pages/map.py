@@ -131,8 +131,9 @@ def place(of: backend.Model, projection: backend.Projection) -> list[Mark]:
     return marks
 
 
-def ends_card(name: str, codes: backend.Codes, rows: list[int | None]) -> None:
+def ends_card(model: backend.Model, codes: backend.Codes, rows: list[int | None]) -> None:
     """The two ends, and the way to the page that walks between them."""
+    name = model.name
     st.markdown("**Walk between two sentences**")
     for side, row in zip("AB", rows, strict=True):
         words = (
@@ -216,6 +217,92 @@ def map_html(name: str, codes: backend.Codes, projection: backend.Projection, co
     return charts.map_to_keep(frame, title, projection.axes).to_html(include_plotlyjs=True)
 
 
+def take_along(model: backend.Model, codes: backend.Codes, projection: backend.Projection, colour: str) -> None:
+    """The map and its codes as files."""
+    name = model.name
+    with st.container(horizontal=True):
+        st.download_button(
+            "Take this map along",
+            partial(map_html, name, codes, projection, colour),
+            f"{name}-{projection.method}.html",
+            "text/html",
+            icon=":material/download:",
+            help="One HTML file with every sentence on hover; it opens in any browser, without a network.",
+        )
+        st.download_button(
+            "Codes",
+            partial(backend.codes_file, model, "parquet"),
+            f"{name}-codes.parquet",
+            "application/vnd.apache.parquet",
+            icon=":material/download:",
+            help="Every sentence with its labels, mean (mu) and log variance of its code, as parquet.",
+        )
+        st.download_button(
+            "For the Embedding Projector",
+            partial(backend.codes_file, model, "projector"),
+            f"{name}-projector.zip",
+            "application/zip",
+            icon=":material/download:",
+            help="The codes and their labels as the two tables that the Embedding Projector loads, with its config.",
+        )
+
+
+@st.fragment
+def explore(
+    model: backend.Model,
+    codes: backend.Codes,
+    projection: backend.Projection,
+    colour: str,
+    query: str,
+    blob: bool,
+) -> None:
+    """The map, its ends and what is said about a selection: what a click changes, and nothing else."""
+    name, rows = model.name, [str(row) for row in range(len(codes.texts))]
+    ends = rows_asked(rows)
+    state.keep(*state.MAP_ENDS)
+    found = latent_map.matches(codes.texts, query) if query.strip() else None
+
+    plane, side = st.columns([3, 1.15], gap="medium")
+    with side:
+        with st.container(border=True):
+            ends_card(model, codes, ends)
+        with st.container(border=True):
+            st.markdown("**Place on the map**")
+            placed = place(model, projection)
+    with plane:
+        selected = latent_map.selected_rows(state.MAP_PLANE, name, len(codes.texts))
+        marks = [
+            Mark(x=x, y=y, text=latent_map.shortened(codes.texts[row]), title=f"End {letter}", name=letter, row=row)
+            for letter, row in zip("AB", ends, strict=True)
+            if row is not None
+            for x, y in [projection.coordinates[row].tolist()]
+        ]
+        latent_map.latent_map(
+            codes,
+            projection,
+            colour,
+            Scene(ends=marks, placed=placed, found=found, selected=selected),
+            key=state.MAP_PLANE,
+            name=name,
+            on_picked=lambda: picked(rows),
+            on_selected=lambda: circled(name, rows),
+        )
+        st.caption(notes(projection, bool(placed), blob=blob))
+        take_along(model, codes, projection, colour)
+
+    if selected:
+        table(name, codes, selected, rows, "sentences circled")
+        selection.about(model, codes, selected)
+    elif found is not None:
+        table(name, codes, found, rows, f"sentences with “{escape(query)}”")
+    else:
+        st.caption(
+            "Click a point for end A and another for end B; each further click moves B. Box and Lasso, or dragging "
+            "with Shift, list sentences below. Ctrl and the wheel, or + and −, zoom."
+        )
+    selection.groups(model, codes)
+
+
 st.title("Map", anchor=False)
 names = models()
 if not names:
@@ -271,70 +358,4 @@ verdict = None if name.startswith("~") else backend.verdict(name)
 if verdict and verdict.name in WORDS:
     st.warning(WORDS[verdict.name], icon=":material/compress:")
 projection = chosen_projection(model, method.lower())
-ends = rows_asked(rows)
-state.keep(*state.MAP_ENDS)
-found = latent_map.matches(codes.texts, query) if query and query.strip() else None
-
-plane, side = st.columns([3, 1.15], gap="medium")
-with side:
-    with st.container(border=True):
-        ends_card(name, codes, ends)
-    with st.container(border=True):
-        st.markdown("**Place on the map**")
-        placed = place(model, projection)
-with plane:
-    selected = latent_map.selected_rows(state.MAP_PLANE, name, len(codes.texts))
-    marks = [
-        Mark(x=x, y=y, text=latent_map.shortened(codes.texts[row]), title=f"End {letter}", name=letter, row=row)
-        for letter, row in zip("AB", ends, strict=True)
-        if row is not None
-        for x, y in [projection.coordinates[row].tolist()]
-    ]
-    latent_map.latent_map(
-        codes,
-        projection,
-        colour,
-        Scene(ends=marks, placed=placed, found=found, selected=selected),
-        key=state.MAP_PLANE,
-        name=name,
-        on_picked=lambda: picked(rows),
-        on_selected=lambda: circled(name, rows),
-    )
-    st.caption(notes(projection, bool(placed), blob=bool(verdict and verdict.name == "collapsed")))
-    with st.container(horizontal=True):
-        st.download_button(
-            "Take this map along",
-            partial(map_html, name, codes, projection, colour),
-            f"{name}-{projection.method}.html",
-            "text/html",
-            icon=":material/download:",
-            help="One HTML file with every sentence on hover; it opens in any browser, without a network.",
-        )
-        st.download_button(
-            "Codes",
-            partial(backend.codes_file, model, "parquet"),
-            f"{name}-codes.parquet",
-            "application/vnd.apache.parquet",
-            icon=":material/download:",
-            help="Every sentence with its labels, mean (mu) and log variance of its code, as parquet.",
-        )
-        st.download_button(
-            "For the Embedding Projector",
-            partial(backend.codes_file, model, "projector"),
-            f"{name}-projector.zip",
-            "application/zip",
-            icon=":material/download:",
-            help="The codes and their labels as the two tables that the Embedding Projector loads, with its config.",
-        )
-
-if selected:
-    table(name, codes, selected, rows, "sentences circled")
-    selection.about(model, codes, selected)
-elif found is not None:
-    table(name, codes, found, rows, f"sentences with “{escape(query)}”")
-else:
-    st.caption(
-        "Click a point for end A and another for end B; each further click moves B. Box and Lasso, or dragging with "
-        "Shift, list sentences below. Ctrl and the wheel, or + and −, zoom."
-    )
-selection.groups(model, codes)
+explore(model, codes, projection, colour, query or "", bool(verdict and verdict.name == "collapsed"))
