@@ -62,7 +62,7 @@ MAP_PLANE = "map_plane"
 MAP_TABLE = "map_table"
 MAP_GROUPS = "map_groups"
 """Map page: the two groups of sentences to be compared, by letter, each with its run and rows."""
-MAP_STRENGTH = "map_strength"
+MAP_ADDED_TO = "map_added_to"
 """Map page: the sentence that the difference of the two groups is added to."""
 
 WALK_STEPS = "walk_steps"

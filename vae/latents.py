@@ -82,11 +82,11 @@ def read_latents(run: Run) -> Latents:
     return Latents(frame.drop(columns=[*mu, *logvar]), means, logvars)
 
 
-def kl_nats(
+def kl_per_dim(
     means: Float[ndarray, "sentences latent"], logvars: Float[ndarray, "sentences latent"]
-) -> Float[ndarray, " sentences"]:
-    """KL of each posterior from the prior, nats: the sum of `DiagonalGaussian.kl_per_dim`, for those without torch."""
-    kl: ndarray = 0.5 * (np.square(means) + np.expm1(logvars) - logvars).sum(1)
+) -> Float[ndarray, "sentences latent"]:
+    """KL of each posterior from the prior in each dimension, nats: `DiagonalGaussian.kl_per_dim` without torch."""
+    kl: ndarray = 0.5 * (np.square(means) + np.expm1(logvars) - logvars)
     return kl
 
 

@@ -41,8 +41,10 @@ def dimensions_by_kl(of: Model) -> list[tuple[int, float | None]]:
     checks = history.kl_per_dimension(of.name) if of.run is not None and not of.name.startswith("~") else {}
     kl = checks[max(checks)] if checks else []
     if len(kl) != size and maps.has_codes(of):
+        from vae import latents
+
         known = maps.codes(of)
-        kl = (0.5 * (np.square(known.means) + np.expm1(known.logvars) - known.logvars)).mean(0).tolist()
+        kl = latents.kl_per_dim(known.means, known.logvars).mean(0).tolist()
     if len(kl) != size:
         return [(dimension, None) for dimension in range(size)]
     return sorted(enumerate(kl), key=lambda pair: -pair[1])

@@ -135,7 +135,7 @@ def _codes(path: str, mark: tuple[int, int]) -> Codes:
         means=known.means,
         logvars=known.logvars,
         words=np.array([len(text.split()) for text in texts]),
-        kl_nats=latents.kl_nats(known.means, known.logvars),
+        kl_nats=latents.kl_per_dim(known.means, known.logvars).sum(1),
     )
 
 

@@ -133,7 +133,9 @@ def dimension_kl(of: Model) -> Float[ndarray, " latent"] | None:
     """Mean KL of each dimension over the sentences, nats; none where there are none."""
     if (known := plane_sentences(of)) is None:
         return None
-    per_dimension: ndarray = 0.5 * (np.square(known.means) + np.expm1(known.logvars) - known.logvars).mean(0)
+    from vae import latents
+
+    per_dimension: ndarray = latents.kl_per_dim(known.means, known.logvars).mean(0)
     return per_dimension
 
 

@@ -136,7 +136,7 @@ def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int],
     text = st.text_input(
         "Add the difference of their means (2 − 1) to",
         codes.texts[first[0]],
-        key=state.MAP_STRENGTH,
+        key=state.MAP_ADDED_TO,
         max_chars=2000,
         help="The code of this sentence plus a multiple of the difference, decoded.",
     )

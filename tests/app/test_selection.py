@@ -78,7 +78,7 @@ def test_two_groups_are_kept_compared_and_forgotten(explored, men, sentences):
     start = backend.encode(model, codes.texts[men[0]])[0]
     expected = [backend.decode(model, (start + s * way)[None].astype(np.float32))[0] for s in selection.STRENGTHS]
     assert shown["sentence"].tolist() == expected
-    at.text_input(key=state.MAP_STRENGTH).set_value("  ").run()
+    at.text_input(key=state.MAP_ADDED_TO).set_value("  ").run()
     assert "Type a sentence" in words(at)
     at.button(key="map_groups_forget").click().run()
     assert "Two groups" not in words(at)
