@@ -22,9 +22,10 @@ LISTED = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Sentences that have something in common: `texts`, or all of the map whose `label` has a `value`."""
+    """Sentences that have something in common: `texts`, some `rows` of the map, or all whose `label` has a `value`."""
 
     texts: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
     label: str = ""
     value: str = ""
 
@@ -60,6 +61,8 @@ def label_values(of: Model, label: str) -> dict[str, int]:
 
 def group_codes(of: Model, group: Group) -> Float[ndarray, "n latent"]:
     """The mean codes of a group's sentences."""
+    if group.rows:
+        return maps.codes(of).means[list(group.rows)]
     if not group.label:
         return models.encode_all(of, group.texts)
     known = maps.codes(of)
@@ -123,9 +126,9 @@ def analogy_python(of: Model, plus: str, minus: str, text: str, along: Sequence[
 
 def steered_python(of: Model, start: Group, end: Group, text: str, along: Sequence[float]) -> str:
     """One sentence moved by the difference of two groups' means in Python, to be copied."""
-    by_label = bool(start.label or end.label)
+    of_map = bool(start.label or end.label or start.rows or end.rows)
     body = [load_python(of)]
-    if by_label:
+    if of_map:
         body.append(f"codes = read_latents(Run({shell.source(of.source)!r}))")
     body += [f"start = {_group_python(start)}", f"end = {_group_python(end)}"]
     return "\n".join(
@@ -133,7 +136,7 @@ def steered_python(of: Model, start: Group, end: Group, text: str, along: Sequen
             "import torch",
             "import vae",
             "from vae.explore import direction",
-            *["from vae.latents import read_latents", "from vae.runs import Run"] * by_label,
+            *["from vae.latents import read_latents", "from vae.runs import Run"] * of_map,
             "",
             *body,
             f"z = space.encode([{text.strip()!r}]).mean",
@@ -146,6 +149,8 @@ def steered_python(of: Model, start: Group, end: Group, text: str, along: Sequen
 
 
 def _group_python(group: Group) -> str:
+    if group.rows:
+        return f"torch.tensor(codes.means[{list(group.rows)!r}])"
     if not group.label:
         return f"space.encode({list(group.texts)!r}).mean"
     column = f'codes.frame[{group.label!r}].astype("string")'

@@ -131,8 +131,7 @@ def groups(model: backend.Model, codes: backend.Codes) -> None:
 
 def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int], second: Sequence[int]) -> None:
     """What the way from group 1 to group 2 does to a sentence."""
-    middles = [codes.means[list(rows)].mean(0) for rows in (first, second)]
-    way = middles[1] - middles[0]
+    start, end = (backend.Group(rows=tuple(rows)) for rows in (first, second))
     text = st.text_input(
         "Add the difference of their means (2 − 1) to",
         codes.texts[first[0]],
@@ -143,9 +142,8 @@ def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int],
     if not text or not text.strip():
         st.caption("Type a sentence to add it to.")
         return
-    start = backend.encode(model, text)[0]
-    path = np.stack([start + strength * way for strength in STRENGTHS]).astype(np.float32)
-    frame = pd.DataFrame({"strength": STRENGTHS, "sentence": backend.decode(model, path)})
+    board = backend.steered(model, start, end, text, (), STRENGTHS, 0.0)
+    frame = pd.DataFrame({"strength": STRENGTHS, "sentence": board.reading.texts})
     st.dataframe(
         frame,
         hide_index=True,
@@ -155,4 +153,7 @@ def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int],
         },
         alt="A sentence with the difference of the two groups added in growing strength",
     )
-    st.caption(f"The means of the groups lie {float(np.linalg.norm(way)):.1f} apart; 0 times is the sentence rebuilt.")
+    apart = backend.direction(model, start, end).length
+    st.caption(f"The means of the groups lie {apart:.1f} apart; 0 times is the sentence rebuilt.")
+    with st.expander("The same in Python", icon=":material/code:"):
+        st.code(backend.steered_python(model, start, end, text, STRENGTHS), language="python", wrap_lines=True)

@@ -1,5 +1,8 @@
 """What is said about circled sentences. Circling itself is tested in a browser."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -78,6 +81,9 @@ def test_two_groups_are_kept_compared_and_forgotten(explored, men, sentences):
     start = backend.encode(model, codes.texts[men[0]])[0]
     expected = [backend.decode(model, (start + s * way)[None].astype(np.float32))[0] for s in selection.STRENGTHS]
     assert shown["sentence"].tolist() == expected
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(at.code[0].value, {})
+    assert [line.split("  ", 1)[1] for line in printed.getvalue().splitlines()] == expected
     at.text_input(key=state.MAP_ADDED_TO).set_value("  ").run()
     assert "Type a sentence" in words(at)
     at.button(key="map_groups_forget").click().run()
