@@ -346,5 +346,5 @@ def _encoded(of: Model, weights: tuple[int, int], marks: tuple[int, int], _known
         means=means,
         logvars=logvars,
         words=_known.words[:ENCODED],
-        kl_nats=latents.kl_nats(means, logvars),
+        kl_nats=latents.kl_per_dim(means, logvars).sum(1),
     )
