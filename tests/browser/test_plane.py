@@ -39,7 +39,7 @@ def spot(page, x, y):
 def hovered(page, x, y):
     """What the plane says under the pointer, at once."""
     page.mouse.move(*spot(page, x, y))
-    return page.locator(".plane .card .text").text_content(timeout=100)
+    return page.locator(".plane .card .text").text_content()
 
 
 def place(page, key):
