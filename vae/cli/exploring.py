@@ -5,21 +5,31 @@ from __future__ import annotations
 import argparse
 import io
 from pathlib import Path
+from typing import Any
 
 from vae import runs
 from vae.cli.shared import Answer, opened, run_named, work_briefly, work_quietly
 
+READING = {"greedy": (), "sample": ("temperature", "top_p", "draws", "words_seed"), "beam": ("beams",)}
+"""The ways of decoding, and the options that have an effect on each."""
+
 
 def sample(options: argparse.Namespace) -> Answer:
     """Decode draws from the prior."""
+    how, times = decoding(options)
     work_briefly()
     space, _ = opened(options.run, options.snapshot)
-    sentences = space.decode(space.sample_prior(options.n, options.seed))
-    return Answer({"seed": options.seed, "sentences": sentences}, "\n".join(sentences))
+    codes = space.sample_prior(options.n, options.seed)
+    said = _several(space.decode(codes.repeat_interleave(times, 0), **how), times)
+    document: dict[str, Any] = {"seed": options.seed, "sentences": [first for first, *_ in said]}
+    if times > 1:
+        document["draws"] = said
+    return Answer(document, "\n".join(text for draws in said for text in draws))
 
 
 def interpolate(options: argparse.Namespace) -> Answer:
     """Decode a path between two sentences, or between two draws from the prior."""
+    how, times = decoding(options)
     ends = (options.start, options.end)
     if options.prior == any(end is not None for end in ends) or (not options.prior and None in ends):
         raise ValueError("A path needs two ends: give --from and --to, or --prior.")
@@ -27,14 +37,45 @@ def interpolate(options: argparse.Namespace) -> Answer:
         raise ValueError("An end of the path is an empty sentence: give --from and --to some words.")
     work_briefly()
     space, _ = opened(options.run, options.snapshot)
-    a, b = space.sample_prior(2, options.seed) if options.prior else space.encode(ends).mean
+    if options.prior:
+        a, b = space.sample_prior(2, options.seed)
+    else:
+        a, b = (space.encode([end.strip()]).mean[0] for end in ends)
     path = space.interpolate(a, b, options.steps, options.method, options.extend)
     span = 1 + 2 * options.extend
     places = [round(i * span / (options.steps - 1) - options.extend, 6) for i in range(options.steps)]
-    rows = [{"t": t, "text": text} for t, text in zip(places, space.decode(path), strict=True)]
-    return Answer(
-        {"method": options.method, "path": rows}, "\n".join(f"{row['t']:6.2f}  {row['text']}" for row in rows)
-    )
+    said = _several(space.decode(path.repeat_interleave(times, 0), **how), times)
+    rows = [
+        {"t": t, "text": draws[0], **({"texts": draws} if times > 1 else {})}
+        for t, draws in zip(places, said, strict=True)
+    ]
+    words = [f"{t:6.2f}  {text}" for t, draws in zip(places, said, strict=True) for text in draws]
+    return Answer({"method": options.method, "path": rows}, "\n".join(words))
+
+
+def decoding(options: argparse.Namespace) -> tuple[dict[str, Any], int]:
+    """How codes are to be read: the arguments of `Space.decode`, and how often each one is.
+
+    `ValueError` for an option that has no effect on the way of decoding.
+    """
+    method = options.decode
+    for fitting, names in READING.items():
+        for name in names:
+            if fitting != method and getattr(options, name) is not None:
+                option = name.replace("_", "-")
+                raise ValueError(
+                    f"--{option} has no effect on --decode {method}: leave it out, or decode by {fitting}."
+                )
+    how = {name: getattr(options, name) for name in ("temperature", "top_p", "beams")}
+    how = {"method": method, **{name: value for name, value in how.items() if value is not None}}
+    if method == "sample":
+        how["seed"] = options.seed if options.words_seed is None else options.words_seed
+    return how, options.draws or 1
+
+
+def _several(texts: list[str], times: int) -> list[list[str]]:
+    """What was read of each code, which was read so many times."""
+    return [texts[row : row + times] for row in range(0, len(texts), times)]
 
 
 def encode(options: argparse.Namespace) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn, get_type_hints
@@ -75,6 +76,7 @@ def _add_looking(commands: Any) -> None:
     _add_evaluation(diagnosis, samples=1)
     sample = _command(commands, "sample", exploring.sample, of=MODEL)
     sample.add_argument("-n", type=_whole(1, 1_000_000), default=10, help="sentences (10)")
+    _add_decoding(sample)
     _add_snapshot(sample)
     _add_seed(sample)
     walk = _command(commands, "interpolate", exploring.interpolate, of=MODEL)
@@ -84,6 +86,7 @@ def _add_looking(commands: Any) -> None:
     walk.add_argument("--steps", type=_whole(2, 100_000), default=11, help="sentences on the path (11)")
     walk.add_argument("--method", choices=("linear", "slerp"), default="linear", help="the kind of path (linear)")
     walk.add_argument("--extend", type=float, default=0.0, help="go on beyond both ends by this much of the path (0)")
+    _add_decoding(walk)
     _add_snapshot(walk)
     _add_seed(walk)
     encode = _command(commands, "encode", exploring.encode, of=MODEL)
@@ -127,6 +130,22 @@ def _add_snapshot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", type=_whole(0, 2**63), metavar="STEP", help="the weights of a step (the last)")
 
 
+def _add_decoding(parser: argparse.ArgumentParser) -> None:
+    """How codes are turned into words, within the bounds of the page Interpolate."""
+    parser.add_argument(
+        "--decode", choices=tuple(exploring.READING), default="greedy", help="how z is turned into words (greedy)"
+    )
+    parser.add_argument("--temperature", type=_number(0.05, 5), metavar="T", help="of sample: below 1 plays safe (1)")
+    parser.add_argument(
+        "--top-p", type=_number(0.05, 1), metavar="P", help="of sample: only words that hold this much of the mass (1)"
+    )
+    parser.add_argument("--draws", type=_whole(1, 5), metavar="N", help="of sample: how often each z is read (1)")
+    parser.add_argument(
+        "--words-seed", type=_whole(0, 2**32 - 1), metavar="N", help="of sample: seed of the words (that of --seed)"
+    )
+    parser.add_argument("--beams", type=_whole(2, 16), metavar="N", help="of beam: beginnings that are kept (4)")
+
+
 def _add_evaluation(parser: argparse.ArgumentParser, samples: int) -> None:
     parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="sentences to use (test)")
     parser.add_argument("--data", metavar="CORPUS", help=f"corpus to use instead of the run's own: {CORPORA}")
@@ -141,6 +160,18 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         if not text.isdecimal() or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {low} to {high}")
         return int(text)
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    """A type for argparse: a number between the two."""
+
+    def parse(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if low <= float(text) <= high:
+                return float(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
 
     return parse
 

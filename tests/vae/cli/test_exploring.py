@@ -1,0 +1,94 @@
+"""How sample and interpolate turn codes into words. What else they do stands in tests/vae/test_cli.py."""
+
+import re
+
+import pytest
+
+import vae as package
+
+RUN = "captions-two-phase"
+A, B = "a man is waiting for a bus .", "two dogs are sleeping on a rug ."
+TYPED = (
+    "interpolate",
+    RUN,
+    "--from",
+    f" {A} ",
+    "--to",
+    "two dogs are sleeping on a rug .",
+    "--steps",
+    "3",
+)
+SAMPLED = ("--decode", "sample", "--temperature", "0.8", "--top-p", "0.9")
+
+
+def test_a_path_is_read_in_every_way_that_python_has(vae, healthy):
+    space = package.load(healthy.path)
+    path = space.interpolate(*space.encode([A, B]).mean, steps=3)
+    how = {"method": "sample", "temperature": 0.8, "top_p": 0.9}
+    said = vae(*TYPED, *SAMPLED, "--seed", "4", "--json").document["path"]
+    assert said == [
+        {"t": t, "text": text} for t, text in zip((0, 0.5, 1), space.decode(path, **how, seed=4), strict=True)
+    ]
+    said = vae(*TYPED, "--decode", "beam", "--beams", "2", "--json").document["path"]
+    assert [row["text"] for row in said] == space.decode(path, method="beam", beams=2)
+    said = vae(*TYPED, "--decode", "beam", "--json").document["path"]
+    assert [row["text"] for row in said] == space.decode(path, method="beam")
+    assert space.decode(path, method="beam") != space.decode(path)
+
+
+def test_several_draws_stand_beside_each_other(vae, healthy):
+    space = package.load(healthy.path)
+    path = space.interpolate(*space.sample_prior(2, 9), steps=3)
+    texts = space.decode(path.repeat_interleave(2, 0), method="sample", seed=5)
+    words = (
+        "interpolate",
+        RUN,
+        "--prior",
+        "--seed",
+        "9",
+        "--steps",
+        "3",
+        "--decode",
+        "sample",
+        "--draws",
+        "2",
+    )
+    said = vae(*words, "--words-seed", "5", "--json").document["path"]
+    assert [row["texts"] for row in said] == [texts[:2], texts[2:4], texts[4:]]
+    assert [row["text"] for row in said] == texts[::2]
+    lines = vae(*words, "--words-seed", "5").out.split("\n")
+    assert [line[:8] for line in lines[:-1]] == ["  0.00  "] * 2 + ["  0.50  "] * 2 + ["  1.00  "] * 2
+    assert [line[8:] for line in lines[:-1]] == texts
+    assert [row["texts"] for row in vae(*words, "--json").document["path"]] != [texts[:2], texts[2:4], texts[4:]]
+
+
+def test_draws_from_the_prior_are_read_in_every_way_too(vae, healthy):
+    space = package.load(healthy.path)
+    z = space.sample_prior(3, 2)
+    words = ("sample", RUN, "-n", "3", "--seed", "2")
+    said = vae(*words, *SAMPLED, "--draws", "3", "--json").document
+    texts = space.decode(z.repeat_interleave(3, 0), method="sample", temperature=0.8, top_p=0.9, seed=2)
+    assert said == {"seed": 2, "sentences": texts[::3], "draws": [texts[:3], texts[3:6], texts[6:]]}
+    assert vae(*words, *SAMPLED, "--draws", "3").out == "\n".join([*texts, ""])
+    assert vae(*words, "--decode", "beam", "--json").document["sentences"] == space.decode(z, method="beam")
+
+
+REFUSED = [
+    (("--temperature", "0.5"), "--temperature has no effect on --decode greedy: leave it out, or decode by sample"),
+    (("--top-p", "0.5", "--decode", "beam"), "--top-p has no effect on --decode beam"),
+    (("--draws", "2"), "--draws has no effect on --decode greedy"),
+    (("--words-seed", "2"), "--words-seed has no effect"),
+    (("--beams", "4", "--decode", "sample"), "--beams has no effect on --decode sample.*decode by beam"),
+    (("--decode", "sample", "--temperature", "0.01"), "'0.01' is not a number from 0.05 to 5"),
+    (("--decode", "sample", "--temperature", "nan"), "'nan' is not a number"),
+    (("--decode", "sample", "--top-p", "1.1"), "'1.1' is not a number from 0.05 to 1"),
+    (("--decode", "sample", "--draws", "6"), "'6' is not a whole number from 1 to 5"),
+    (("--decode", "beam", "--beams", "1"), "'1' is not a whole number from 2 to 16"),
+    (("--decode", "best"), "invalid choice: 'best'"),
+]
+
+
+@pytest.mark.parametrize("command", [("sample",), ("interpolate", "--prior")], ids=lambda words: words[0])
+@pytest.mark.parametrize(("words", "complaint"), REFUSED, ids=[" ".join(words) for words, _ in REFUSED])
+def test_a_setting_without_effect_is_one_line(vae, command, words, complaint):
+    assert re.search(complaint, vae(command[0], "nothing", *command[1:], *words).complaint)
