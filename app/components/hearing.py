@@ -7,22 +7,28 @@ import streamlit as st
 from app import backend
 
 DEAF = {
-    "collapsed": "This run has collapsed: its decoder ignores z. Whatever is done to z, the sentence hardly changes.",
-    "disconnected": "This run is disconnected: its codes differ, but its decoder does not read them.",
+    "collapsed": "has collapsed: its decoder ignores z. Whatever z is, the sentence is nearly the same.",
+    "disconnected": "is disconnected: its codes differ, but its decoder does not read them.",
 }
-WOVEN = "This run replays a defect: what a code reads depends on those decoded with it, so nothing here is exact."
+WOVEN = "replays a defect: what a code reads depends on the codes that are decoded with it."
 
 
-def hearing(name: str) -> str:
-    """Say it if the decoder of a run is deaf. The name of the verdict on the run; empty where there is none."""
-    if name.startswith("~"):
-        return ""
-    verdict = backend.verdict(name)
+def deaf(verdict: str, who: str = "This run") -> str:
+    """A sentence about the run of a verdict, if its decoder does not listen to z; empty where it does."""
+    return f"{who} {DEAF[verdict]}" if verdict in DEAF else ""
+
+
+def hearing(name: str, *, collapsed: str = "") -> str:
+    """Say it if the decoder of a run is deaf, and what else it means if it has `collapsed`.
+
+    Returns the verdict on the run; empty where there is none.
+    """
+    verdict = None if name.startswith("~") else backend.verdict(name)
     found = verdict.name if verdict else ""
-    if found in DEAF:
-        st.warning(DEAF[found], icon=":material/compress:")
+    if said := deaf(found):
+        st.warning(f"{said} {collapsed if found == 'collapsed' else ''}", icon=":material/compress:")
     if replays(name):
-        st.warning(WOVEN, icon=":material/shuffle:")
+        st.warning(f"This run {WOVEN}", icon=":material/shuffle:")
     return found
 
 

@@ -9,15 +9,10 @@ import streamlit as st
 
 from app import backend, palette, state
 from app.components.address import heed
-from app.components.hearing import WOVEN, replays
+from app.components.hearing import WOVEN, deaf, replays
 from app.components.run_card import dot, verdict_badge
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
-
-DEAF = {
-    "collapsed": "has collapsed: every z gives nearly the same sentence, because its decoder ignores z.",
-    "disconnected": "has a decoder that does not read z: what it writes says nothing of the sentence behind z.",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +77,11 @@ def heading(side: Side, method: str = "") -> None:
 def remarks(sides: Sequence[Side]) -> None:
     """What has to be known of the models before their sentences are read."""
     for side in sides:
-        if side.verdict in DEAF:
-            who = f"{escape(side.name)}" if len(sides) > 1 else "This run"
-            st.warning(f"{who} {DEAF[side.verdict]}", icon=":material/compress:")
+        who = escape(side.name) if len(sides) > 1 else "This run"
+        if said := deaf(side.verdict, who):
+            st.warning(said, icon=":material/compress:")
         if replays(side.name):
-            st.warning(f"{escape(side.name)}: {WOVEN}", icon=":material/shuffle:")
+            st.warning(f"{who} {WOVEN}", icon=":material/shuffle:")
     if len(sides) == 1:
         return
     first, second = (backend.latent_size(side.model) for side in sides)

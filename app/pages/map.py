@@ -11,6 +11,7 @@ import streamlit as st
 from app import backend, charts, state
 from app.components import latent_map, selection
 from app.components.address import Between, heed
+from app.components.hearing import hearing
 from app.components.latent_map import Mark, Scene
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
@@ -18,11 +19,7 @@ from app.components.sentences import escape
 METHODS = ("UMAP", "PCA")
 MOST_PRIOR = 50
 SEEDS = 2**32 - 1
-WORDS = {
-    "collapsed": "This run has collapsed: its encoder gives every sentence nearly the same code, so the map is a "
-    "blob in the middle of the prior. What little still differs, its decoder does not read.",
-    "disconnected": "This run is disconnected: its codes are spread out, but its decoder does not read them.",
-}
+BLOB = "Its encoder gives every sentence nearly the same code, so the map is a blob in the middle of the prior."
 
 
 def models() -> list[str]:
@@ -354,8 +351,6 @@ with controls:
     query = st.text_input(
         "Find words", key=state.MAP_SEARCH, bind="query-params", type="search", live="300ms", placeholder="red jacket"
     )
-verdict = None if name.startswith("~") else backend.verdict(name)
-if verdict and verdict.name in WORDS:
-    st.warning(WORDS[verdict.name], icon=":material/compress:")
+collapsed = hearing(name, collapsed=BLOB) == "collapsed"
 projection = chosen_projection(model, method.lower())
-explore(model, codes, projection, colour, query or "", bool(verdict and verdict.name == "collapsed"))
+explore(model, codes, projection, colour, query or "", collapsed)

@@ -12,7 +12,7 @@ import streamlit as st
 from app import backend, state
 from app.components import plane_view
 from app.components.address import Between, heed
-from app.components.hearing import replays
+from app.components.hearing import WOVEN, deaf, replays
 from app.components.path_strip import identity, path_strip, rested, typical
 from app.components.plane_view import AT_FIRST, LAYERS, PINS, Sign, Track
 from app.components.run_picker import run_picker
@@ -35,10 +35,6 @@ SEEDS = 2**32 - 1
 LONGEST = 2000  # characters of a typed sentence
 LAST = "Last"
 PLACED = (*state.PLANE_PINS, state.PLANE_WINDOW, state.PLANE_PLACE)  # means nothing on another plane
-DEAF = {
-    "collapsed": "This run has collapsed: its decoder ignores z.",
-    "disconnected": "This run's decoder does not read z.",
-}
 
 
 class Numbers(NamedTuple):
@@ -274,8 +270,8 @@ def woven(name: str) -> None:
     """Say so where a sentence depends on what it is decoded with."""
     if replays(name):
         st.warning(
-            "This run replays a defect: what a code reads depends on the codes that are decoded with it. The weave is "
-            "the order of the cells in their batch, and a pin, which is decoded alone, may read otherwise.",
+            f"This run {WOVEN} The weave is the order of the cells in their batch, and a pin, which is decoded alone, "
+            "may read otherwise.",
             icon=":material/shuffle:",
         )
 
@@ -284,12 +280,12 @@ def reads_the_same(field: backend.Field, verdict: str | None) -> None:
     """Say so where there is little to be read."""
     most = field.texts[0]
     share = float((field.cells == 0).mean())
+    known = deaf(verdict or "")
     if len(field.texts) == 1:
-        known = DEAF.get(verdict or "", "")
         st.warning(f"{known} The whole plane reads the same: “{escape(most)}”".strip(), icon=":material/compress:")
-    elif verdict in DEAF:
+    elif known:
         st.warning(
-            f"{DEAF[verdict]} {100 * share:.0f} % of this window reads the same: “{escape(most)}”",
+            f"{known} {100 * share:.0f} % of this window reads the same: “{escape(most)}”",
             icon=":material/compress:",
         )
 

@@ -166,13 +166,13 @@ def test_the_python_and_the_command_are_there_to_be_copied(explored):
 def test_a_deaf_decoder_is_named_in_one_line(explored, make_run):
     collapsed = make_run("collapsed", "plain-vae")
     shutil.copytree(explored.model_path, collapsed.model_path)
-    assert "every z gives nearly the same sentence, because its decoder ignores z" in said(open_walk(run="collapsed"))
+    assert "This run has collapsed: its decoder ignores z." in said(open_walk(run="collapsed"))
 
 
 def test_a_replayed_defect_is_named(explored, make_run):
     replay = make_run("replay", "as-released")
     shutil.copytree(explored.model_path, replay.model_path)
-    assert "replay: This run replays a defect" in said(open_walk(run="replay"))
+    assert "This run replays a defect" in said(open_walk(run="replay"))
     assert "replays a defect" not in said(open_walk(run="explored"))
 
 
