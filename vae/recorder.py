@@ -29,12 +29,14 @@ from vae.corpora import Corpus
 from vae.model import TextVAE, distinct_tensors
 from vae.objectives import charged_kl
 from vae.runs import Run
-from vae.schedules import Stage, snapshot_steps, stage_kl_weight, stage_learning_rate
+from vae.schedules import Stage, code_steps, snapshot_steps, stage_kl_weight, stage_learning_rate
 
 log = logging.getLogger("vae")
 
 SHOWN = 8
 """Reconstructions and prior samples in one event of samples.jsonl."""
+CODED = 512
+"""Sentences whose codes are kept along the way: as many points as a film can show apart."""
 SAVING_SHARE = 0.05
 """Saving the resume state may take this share of the time."""
 
@@ -54,6 +56,7 @@ class Watched:
             )
         chosen = np.random.default_rng(config.train.seed).permutation(len(valid))[: config.train.eval_sentences]
         texts = [valid[row] for row in chosen]
+        self.labels = corpus.valid[corpus.labels].iloc[chosen[:CODED]].to_dict("list")
         self.tokenizer = tokenizer
         self.tokens = batching.tokenize(tokenizer, texts, config.data.max_tokens)
         self.texts = evaluate.readings(tokenizer, texts, self.tokens, config.data.max_tokens)
@@ -122,7 +125,7 @@ class Recorder:
         """Everything is loaded: say what is going to happen."""
         self.config, self.watched, self.accelerator, self.precision = config, watched, accelerator, precision
         self.total = stages[-1].last
-        self.snapshots = snapshot_steps(config, stages)
+        self.snapshots, self.coded = snapshot_steps(config, stages), code_steps(config, stages)
         self.beats: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=500)
         self.last_log = self.last_save = self.last_beat = time.monotonic()
         self.saving = 0.0
@@ -191,6 +194,8 @@ class Recorder:
             event |= self._figures(stage, done, module)
             samples = {"step": done, "phase": stage.phase} | self._samples(module)
             self._write(self.run.samples_path, samples)
+            if done in self.coded:
+                self._keep_codes(done)
             if done in self.snapshots:
                 checkpoints.save_model(module, self.run.path / "snapshots" / f"step-{done}", half=True)
             log.info(
@@ -264,17 +269,27 @@ class Recorder:
         charged = charged_kl(
             seen.posterior.kl_per_dim(), per_dimension=phase.free_bits_per_dimension, total=phase.free_bits_total
         )
-        self.shown = seen.posterior.mean[:SHOWN]
+        self.posterior = seen.posterior
         figures = evaluate.figures(seen, self.watched.words)
         return figures | {"kl_charged_nats": float(charged.double().mean()), "kl_weight": stage_kl_weight(stage, done)}
 
     def _samples(self, model: TextVAE) -> dict[str, Any]:
-        z = torch.cat([self.shown, self.watched.prior]).to(model.projection.weight.device)
+        shown = self.posterior.mean[:SHOWN]
+        z = torch.cat([shown, self.watched.prior]).to(model.projection.weight.device)
         ids = decode.generate(model, z, self.config.data.max_tokens)
         texts = [text.strip() for text in self.watched.tokenizer.batch_decode(ids.tolist(), skip_special_tokens=True)]
-        known = self.watched.texts[: len(self.shown)]
+        known = self.watched.texts[: len(shown)]
         pairs = [{"text": text, "decoded": decoded} for text, decoded in zip(known, texts, strict=False)]
         return {"reconstructions": pairs, "prior": texts[len(known) :]}
+
+    def _keep_codes(self, done: int) -> None:
+        """Where the watched sentences are by now; who they are is written once."""
+        folder, watched, q = self.run.codes_path, self.watched, self.posterior
+        folder.mkdir(exist_ok=True)
+        if not (folder / "texts.json").is_file():
+            runs.write_json(folder / "texts.json", {"text": watched.texts[:CODED], **watched.labels})
+        codes = {"mean": q.mean[:CODED].half(), "logvar": q.logvar[:CODED].half()}
+        checkpoints.write_tensors(folder / f"step-{done}.safetensors", codes)
 
     def _on_signal(self, number: int, frame: object) -> None:
         self.signalled = True

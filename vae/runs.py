@@ -7,7 +7,10 @@
       corpus/          the user's own sentences        state/         what resume needs
       latents.parquet  texts, labels and codes         projections/   one file a method
       reports/         what evaluations found          log.txt        the process's own words
-      env.json         versions, seed, device
+      env.json         versions, seed, device          codes/step-N.safetensors  codes along the way
+
+The codes are those of the watched validation sentences: `mean` and `logvar`, float16 [sentences, latent]; the rows of
+codes/texts.json, a list a column (`text` and the labels), are the sentences.
 
 Writes are whole-line appends or atomic renames, so a reader never sees half a file, and a process killed at any
 moment leaves a run that lists, opens and resumes. Nothing heavy is imported here.
@@ -71,6 +74,7 @@ class Run:
     latents_path = property(lambda self: self.path / "latents.parquet")
     projections_path = property(lambda self: self.path / "projections")
     reports_path = property(lambda self: self.path / "reports")
+    codes_path = property(lambda self: self.path / "codes")
     corpus_path = property(lambda self: self.path / "corpus")
     state_path = property(lambda self: self.path / "state")
     log_path = property(lambda self: self.path / "log.txt")
@@ -149,6 +153,11 @@ class Run:
         folders = (weights.parent for weights in (self.path / "snapshots").glob("step-*/model.safetensors"))
         steps = ((folder.name.removeprefix("step-"), folder) for folder in folders)
         return dict(sorted((int(step), folder) for step, folder in steps if step.isdecimal()))
+
+    def codes(self) -> dict[int, Path]:
+        """The codes of the watched sentences along the way, by step, in order."""
+        files = ((path.stem.removeprefix("step-"), path) for path in self.codes_path.glob("step-*.safetensors"))
+        return dict(sorted((int(step), path) for step, path in files if step.isdecimal()))
 
     def rename(self, name: str) -> Run:
         """Move the run to another name beside it."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from vae.config import Config, Phase
 
+CODES = 60
+"""Evaluations of a run whose codes are kept."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -49,14 +52,26 @@ def check_every(config: Config, stage: Stage) -> int:
     return max(1, round(stage.steps_per_epoch / config.train.evals_per_epoch))
 
 
-def snapshot_steps(config: Config, stages: list[Stage]) -> set[int]:
-    """The evaluations at which weights are kept: spread evenly from the first on, the final model not among them."""
-    checks: set[int] = set()
+def checks(config: Config, stages: list[Stage]) -> list[int]:
+    """The steps at which the text VAE is evaluated, from before its first step to after its last."""
+    steps: set[int] = set()
     for stage in stages:
         if stage.settings is not None:
             every = check_every(config, stage)
-            checks |= {stage.first, stage.last, *range(-(-stage.first // every) * every, stage.last, every)}
-    ordered = sorted(checks)[:-1]
+            steps |= {stage.first, stage.last, *range(-(-stage.first // every) * every, stage.last, every)}
+    return sorted(steps)
+
+
+def code_steps(config: Config, stages: list[Stage]) -> set[int]:
+    """The evaluations at which codes are kept: all, or of a long run every so many and the last, about `CODES`."""
+    ordered = checks(config, stages)
+    every = max(1, math.ceil(len(ordered) / CODES))
+    return {*ordered[::every], *ordered[-1:]}
+
+
+def snapshot_steps(config: Config, stages: list[Stage]) -> set[int]:
+    """The evaluations at which weights are kept: spread evenly from the first on, the final model not among them."""
+    ordered = checks(config, stages)[:-1]
     kept = min(config.train.snapshots, len(ordered))
     return {ordered[i * len(ordered) // kept] for i in range(kept)}
 

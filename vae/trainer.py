@@ -250,12 +250,15 @@ def _seed(seed: int, step: int, process: int) -> None:
 
 
 def _forget_after(run: Run, position: checkpoints.Position | None) -> None:
-    """Drop the events that a killed process wrote after the state that the run resumes from."""
+    """Drop the events and codes that a killed process wrote after the state that the run resumes from."""
     for path in (run.metrics_path, run.samples_path):
         events, _ = runs.read_lines(path)
         if events:
             kept = [e for e in events if position and (e["phase"], e["step"]) <= (position.phase, position.step)]
             runs.keep_lines(path, kept)
+    for step, codes in run.codes().items():
+        if not position or step > position.step:
+            codes.unlink()
 
 
 def _precision(wanted: str) -> str:

@@ -182,6 +182,17 @@ def test_snapshots_are_in_order_and_only_whole_ones_count(run: Run) -> None:
     assert list(run.snapshots()) == [20, 100]
 
 
+def test_codes_are_in_order_and_only_whole_ones_count(run: Run) -> None:
+    assert run.codes() == {}
+    run.codes_path.mkdir()
+    for name in ("step-100", "step-20", ".step-7", "step-last"):
+        (run.codes_path / f"{name}.safetensors").touch()
+    (run.codes_path / ".step-3.safetensors.partial").touch()
+    (run.codes_path / "texts.json").touch()
+    assert run.codes() == {step: run.codes_path / f"step-{step}.safetensors" for step in (20, 100)}
+    assert list(run.codes()) == [20, 100]
+
+
 # ------------------------------------------------------------------------------------------------------------ events
 
 JSON = st.recursive(

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from vae.config import Config, Model, Phase, Pretrain, Train
 from vae.schedules import (
+    CODES,
     check_every,
+    checks,
+    code_steps,
     kl_weight,
     learning_rate,
     plan,
@@ -172,3 +175,21 @@ def test_each_phase_has_its_own_learning_rate_and_kl_weight() -> None:
     ramp = replace(chosen, phase2=Phase(epochs=2, kl_schedule="linear", kl_epochs=1, kl_weight=2.0))
     assert [stage_kl_weight(stage, stage.first) for stage in plan(ramp, 1600)] == [0, 0, 0]
     assert [stage_kl_weight(plan(ramp, 1600)[2], step) for step in (200, 250, 300, 400)] == [0, 1, 2, 2]
+
+
+@given(st.floats(0.01, 100), st.integers(1, 30), st.integers(0, 3))
+def test_codes_are_kept_at_even_distances_and_bounded(per_epoch: float, epochs: int, warmup: int) -> None:
+    config = Config(
+        phase1=Phase(epochs=warmup), phase2=Phase(epochs=epochs), train=Train(evals_per_epoch=per_epoch, batch_size=10)
+    )
+    stages = plan(config, 300)
+    ordered, kept = checks(config, stages), sorted(code_steps(config, stages))
+    assert kept[0] == ordered[0] == 0
+    assert kept[-1] == ordered[-1] == stages[-1].last
+    assert set(kept) <= set(ordered)
+    assert len(kept) <= CODES + 1
+    assert len(kept) > min(len(ordered), CODES) / 2
+    apart = {ordered.index(b) - ordered.index(a) for a, b in pairwise(kept[:-1])}
+    assert len(apart) <= 1
+    if len(ordered) <= CODES:
+        assert kept == ordered

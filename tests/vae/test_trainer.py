@@ -17,15 +17,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import load_file as load_arrays
 from safetensors.torch import load_file
 
 import vae
-from vae import base, batching, checkpoints, evaluate, jobs, latents, projection, recorder, runs, trainer
+from vae import base, batching, checkpoints, evaluate, jobs, latents, projection, recorder, runs, schedules, trainer
 from vae.config import Config, Data, Model, Phase
 from vae.model import TextVAE, blank_model
 from vae.objectives import charged_kl
 from vae.runs import Run
-from vae.schedules import check_every, plan, snapshot_steps, stage_kl_weight, stage_learning_rate
+from vae.schedules import check_every, checks, plan, snapshot_steps, stage_kl_weight, stage_learning_rate
 
 MakeConfig = Callable[..., Config]
 MakeRun = Callable[..., Run]
@@ -248,6 +249,35 @@ def test_the_codes_of_the_test_split_and_their_plane_are_there(trained_run: Run)
     q = vae.load(trained_run.path).encode(test["text"].tolist())
     np.testing.assert_allclose(read.means, q.mean.numpy(), rtol=1e-4, atol=1e-5)
     assert projection.cached(trained_run, "pca") is not None
+
+
+def test_the_codes_along_the_way_are_those_of_the_watched_sentences(trained_run: Run, corpus_file: Path) -> None:
+    codes, config = trained_run.codes(), trained_run.config
+    assert list(codes) == checks(config, plan(config, 100)) == [event["step"] for event in trained_run.samples()]
+    table = json.loads((trained_run.codes_path / "texts.json").read_text(encoding="utf-8"))
+    assert len(table["text"]) == 10  # the whole split
+    known = pd.read_csv(corpus_file, sep="\t").set_index("text")["subject"]
+    assert [known[text] for text in table["text"]] == table["subject"]
+    last, q = load_arrays(codes[28]), vae.load(trained_run.path).encode(table["text"])
+    for name, expected in (("mean", q.mean), ("logvar", q.logvar)):
+        assert (last[name].dtype, last[name].shape) == (np.float16, (10, 6))
+        np.testing.assert_allclose(last[name], expected.numpy(), rtol=2e-3, atol=1e-3)
+    assert not np.array_equal(load_arrays(codes[7])["mean"], last["mean"])
+
+
+def test_of_many_checks_and_sentences_a_run_keeps_some(
+    trained_run: Run, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "CODES", 2)
+    monkeypatch.setattr(recorder, "CODED", 5)
+    run = make_run()
+    train(run)
+    whole, kept = trained_run.codes(), run.codes()
+    assert list(kept) == [step for i, step in enumerate(whole) if i % 4 == 0 or step == 28]
+    table = json.loads((run.codes_path / "texts.json").read_text(encoding="utf-8"))
+    assert {name: len(column) for name, column in table.items()} == {"text": 5, "subject": 5}
+    for step, path in kept.items():
+        assert np.array_equal(load_arrays(path)["mean"], load_arrays(whole[step])["mean"][:5])
 
 
 def test_weights_are_kept_by_safetensors_and_json_alone(trained_run: Run) -> None:
