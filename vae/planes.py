@@ -10,6 +10,8 @@ the slice that is decoded, which in many dimensions is empty nearly everywhere.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +26,16 @@ BLOCK = 2**21
 """Most pairs of places and sentences whose densities are computed at once."""
 DRAWS = 2000
 """Codes drawn from the aggregate posterior to find the density that encloses a share of it."""
+SHARE = 0.95
+"""Of prior and aggregate posterior, what counts as within them."""
+RADIUS = math.sqrt(-2 * math.log(1 - SHARE))
+"""Around the middle of the prior on a plane, within which that share of it lies."""
+FINEST = 0.002
+"""Width of the smallest cell: then the middle of every cell is a whole number of thousandths."""
+FARTHEST = 1000.0
+"""How far from the origin of a plane a window or a place may lie."""
+ENCODED = 2000
+"""Sentences that are encoded anew for a snapshot, to find its principal plane: the first ones of the run's."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +61,30 @@ class Plane:
     def distance(self, codes: Float[ndarray, "n latent"]) -> Float[ndarray, " n"]:
         """How far codes lie from the plane (Euclidean)."""
         found: ndarray = np.linalg.norm(np.asarray(codes, np.float64) - self.code(self.place(codes)), axis=1)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A square part of a plane, in n x n cells whose middles have whole thousandths as their coordinates."""
+
+    x: float
+    y: float
+    """The middle."""
+    cell: float
+    """The width of a cell."""
+    n: int
+
+    @property
+    def width(self) -> float:
+        """From side to side."""
+        return self.n * self.cell
+
+    @property
+    def places(self) -> Float[ndarray, "cells 2"]:
+        """The middles of its cells, in the order of `centres`."""
+        half = self.width / 2
+        found: ndarray = centres((self.x - half, self.x + half, self.y - half, self.y + half), self.n).round(3)
         return found
 
 
@@ -126,6 +162,31 @@ def through(
     raise ValueError(f"{one}, {two} and {three} lie on one line, so they span no plane: choose another of them.")
 
 
+def window(x: float, y: float, width: float, n: int) -> Window:
+    """The window nearest to the one asked for, whose cells have their middles at whole thousandths."""
+    cell = FINEST * max(1, round(min(width, FARTHEST) / n / FINEST))
+    x, y = (round(max(-FARTHEST, min(FARTHEST, middle)), 3) for middle in (x, y))
+    return Window(x=x, y=y, cell=round(cell, 3), n=n)
+
+
+def whole(
+    plane: Plane,
+    means: Float[ndarray, "sentences latent"] | None,
+    spans: Sequence[Float[ndarray, " latent"]],
+    n: int,
+) -> Window:
+    """The window that a plane is first seen through: nearly all of the codes, the prior, and what spans the plane."""
+    middle = plane.place(np.zeros((1, len(plane.origin))))
+    seen = [middle - RADIUS, middle + RADIUS]
+    if means is not None:
+        seen.append(np.percentile(plane.place(means), [0.5, 99.5], axis=0))
+    if len(spans):
+        seen.append(plane.place(np.array(spans)))
+    low, high = np.concatenate(seen).min(0), np.concatenate(seen).max(0)
+    x, y = ((low + high) / 2).tolist()
+    return window(x, y, float(1.08 * (high - low).max()), n)
+
+
 def centres(bounds: tuple[float, float, float, float], n: int) -> Float[ndarray, "cells 2"]:
     """The middles of n x n cells of a window (left, right, bottom, top): from the left, row by row from the bottom."""
     left, right, bottom, top = bounds
@@ -139,6 +200,13 @@ def centres(bounds: tuple[float, float, float, float], n: int) -> Float[ndarray,
 def grid(plane: Plane, bounds: tuple[float, float, float, float], n: int) -> Float[ndarray, "cells latent"]:
     """The codes at the middles of n x n cells of a window of the plane, in the order of `centres`."""
     return plane.code(centres(bounds, n))
+
+
+def ranked(said: Sequence[str], n: int) -> tuple[list[str], Int[ndarray, "n n"]]:
+    """What n x n cells read: the different sentences, the most frequent first, and of each cell which one it is."""
+    texts = [text for text, _ in Counter(said).most_common()]
+    index = {text: number for number, text in enumerate(texts)}
+    return texts, np.array([index[text] for text in said]).reshape(n, n)
 
 
 def regions(cells: Int[ndarray, "rows columns"]) -> tuple[Int[ndarray, "rows columns"], list[Region]]:

@@ -105,14 +105,10 @@ from app.backend.maps import (
 from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
 from app.backend.planes import (
     CELLS,
-    FARTHEST,
-    RADIUS,
-    SHARE,
     SPANNING,
     Cut,
     Field,
     Pin,
-    Window,
     dimension_kl,
     plane,
     plane_field,
@@ -142,7 +138,7 @@ from app.backend.walks import (
     word_changes,
 )
 from vae.config import Config, Data, Knob
-from vae.planes import Plane
+from vae.planes import FARTHEST, RADIUS, SHARE, Plane, Window
 from vae.tables import comma_separated, latex, tex
 
 if TYPE_CHECKING:  # pandas can wait

@@ -15,17 +15,12 @@ from numpy import ndarray
 from app.backend import history, maps, models, shell
 from app.backend.models import Model, mark
 from app.backend.readings import Board, Dial, Start, load_python, read, start_python
-from vae import runs
+from vae import runs, traversals
+from vae.traversals import FARTHEST, moved, short, stops
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VALUES = 11
-"""Evenly spaced values of a traversal, 0 in the middle; the values of the present and of the base code come on top."""
-REACH = 2.5
-"""How far a traversal goes to either side, in standard deviations: 99 % of the prior lies within."""
-FARTHEST = 100.0
-"""The largest value that a dimension can be given by hand."""
 COUNTED = 2000
 """Most sentences that mutual information is estimated from: its cost grows faster than their number."""
 
@@ -45,22 +40,7 @@ def dimensions_by_kl(of: Model) -> list[tuple[int, float | None]]:
 
         known = maps.codes(of)
         kl = latents.kl_per_dim(known.means, known.logvars).mean(0).tolist()
-    if len(kl) != size:
-        return [(dimension, None) for dimension in range(size)]
-    return sorted(enumerate(kl), key=lambda pair: -pair[1])
-
-
-def short(value: float) -> float:
-    """A number of a code in as few digits as name it: what can be printed, sent and read back without loss."""
-    return float(str(np.float32(value)))
-
-
-def moved(base: Float[ndarray, " latent"], changes: Mapping[int, float]) -> Float[ndarray, " latent"]:
-    """The base with some dimensions set to other values."""
-    z = base.astype(np.float32)
-    for dimension, value in changes.items():
-        z[dimension] = value
-    return z
+    return traversals.by_kl(kl, size)
 
 
 def strips(of: Model, base: Float[ndarray, " latent"], changes: Mapping[int, float], shown: Sequence[int]) -> Board:
@@ -74,7 +54,7 @@ def strips(of: Model, base: Float[ndarray, " latent"], changes: Mapping[int, flo
     count = 2
     for dimension in shown:
         own, was = short(z[dimension]), short(base[dimension])
-        values = _stops(spread[dimension], own, was)
+        values = stops(spread[dimension], own, was)
         others = [value for value in values if value != own]
         codes.append(explore.traverse(torch.tensor(z), dimension, others).numpy())
         rows = iter(range(count, count := count + len(others)))
@@ -206,18 +186,12 @@ def _association(path: str, mark: tuple[int, int], figure: Literal["r2", "mi_nat
 
 
 def _reach(of: Model) -> list[float]:
-    """How far each dimension is traversed: farther where its codes vary more than the prior does."""
+    """How far each dimension is traversed."""
     size = models.latent_size(of)
     if not maps.has_codes(of) or maps.codes(of).means.shape[1] != size:
-        return [REACH] * size
+        return [traversals.REACH] * size
     known = maps.codes(of)
-    spread = np.sqrt(known.means.var(0) + np.exp(known.logvars).mean(0))
-    return [round(2 * REACH * max(1.0, sd)) / 2 for sd in spread.tolist()]
-
-
-def _stops(reach: float, *further: float) -> list[float]:
-    """The values of a slider, in order."""
-    return sorted({short(value) for value in np.linspace(-reach, reach, VALUES).round(6)} | set(further))
+    return traversals.reach(known.means, known.logvars)
 
 
 def _digits(value: float) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,20 +16,10 @@ from app.backend.maps import Codes
 from app.backend.models import QUEUE, Model, mark
 from app.backend.walks import Walk
 from vae import planes
-from vae.planes import Plane, Region
+from vae.planes import ENCODED, SHARE, Plane, Region, Window
 
 CELLS = 40
 """Cells along a side of a window, unless asked for others."""
-SHARE = 0.95
-"""Of prior and aggregate posterior, what counts as within them."""
-RADIUS = math.sqrt(-2 * math.log(1 - SHARE))
-"""Around the middle of the prior on a plane, within which that share of it lies."""
-FINEST = 0.002
-"""Width of the smallest cell: then the middle of every cell is a whole number of thousandths."""
-FARTHEST = 1000.0
-"""How far from the origin of a plane a window or a pin may lie."""
-ENCODED = 2000
-"""Sentences that are encoded anew for a snapshot: the first ones of the run's."""
 SPANNING = ("1", "2", "3")
 """What the three codes are called that a plane is laid through."""
 
@@ -47,29 +35,6 @@ class Cut:
     """The three sentences; of `dimensions` the one through whose code it goes, none for z = 0."""
     seed: int = 0
     """Of the three samples."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """A square part of a plane, in n x n cells whose middles have whole thousandths as their coordinates."""
-
-    x: float
-    y: float
-    """The middle."""
-    cell: float
-    """The width of a cell."""
-    n: int
-
-    @property
-    def width(self) -> float:
-        """From side to side."""
-        return self.n * self.cell
-
-    @property
-    def places(self) -> Float[ndarray, "cells 2"]:
-        """The middles of its cells, in the order of `vae.planes.centres`."""
-        half = self.width / 2
-        return planes.centres((self.x - half, self.x + half, self.y - half, self.y + half), self.n).round(3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,7 +67,7 @@ class Field:
         if self.aggregate is None:
             return np.zeros_like(self.cells)
         far = np.linalg.norm(self.window.places - self.prior, axis=1).reshape(self.cells.shape)
-        found: ndarray = (far < RADIUS).astype(int) - (self.aggregate > 1)
+        found: ndarray = (far < planes.RADIUS).astype(int) - (self.aggregate > 1)
         return found
 
 
@@ -165,21 +130,13 @@ def plane_spanning(of: Model, cut: Cut) -> list[Float[ndarray, " latent"]]:
 
 def plane_window(x: float, y: float, width: float, n: int = CELLS) -> Window:
     """The window nearest to the one asked for, whose cells have their middles at whole thousandths."""
-    cell = FINEST * max(1, round(min(width, FARTHEST) / n / FINEST))
-    x, y = (round(max(-FARTHEST, min(FARTHEST, middle)), 3) for middle in (x, y))
-    return Window(x=x, y=y, cell=round(cell, 3), n=n)
+    return planes.window(x, y, width, n)
 
 
 def plane_whole(of: Model, surface: Plane, spans: Sequence[ndarray] = (), n: int = CELLS) -> Window:
     """The window that a plane is first seen through: nearly all sentences, the prior, and what spans the plane."""
-    middle = surface.place(np.zeros((1, len(surface.origin))))
-    seen = [middle - RADIUS, middle + RADIUS]
-    if (known := plane_sentences(of)) is not None:
-        seen.append(np.percentile(surface.place(known.means), [0.5, 99.5], axis=0))
-    if len(spans):
-        seen.append(surface.place(np.array(spans)))
-    low, high = np.concatenate(seen).min(0), np.concatenate(seen).max(0)
-    return plane_window(*((low + high) / 2).tolist(), float(1.08 * (high - low).max()), n)
+    known = plane_sentences(of)
+    return planes.whole(surface, None if known is None else known.means, spans, n)
 
 
 def plane_field(of: Model, surface: Plane, part: Window) -> Field:
@@ -297,9 +254,7 @@ def _field(
     shape = (part.n, part.n)
     codes = _surface.code(part.places).astype(np.float32)
     said = models.decode(of, codes)
-    texts = [text for text, _ in Counter(said).most_common()]
-    index = {text: number for number, text in enumerate(texts)}
-    cells = np.array([index[text] for text in said]).reshape(shape)
+    texts, cells = planes.ranked(said, part.n)
     region, regions = planes.regions(cells)
     found: dict[str, Any] = {"nearest": None, "apart": None, "aggregate": None}
     if (known := plane_sentences(of)) is not None:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from app import backend
 from app.backend import Start
-from app.backend.dimensions import short
 from vae import probes
 from vae.runs import append_line
+from vae.traversals import short
 
 VALUES = st.floats(-100, 100, width=32)
 STARTS = {
