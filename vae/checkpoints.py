@@ -95,6 +95,7 @@ def save_model(model: TextVAE, folder: Path, *, half: bool = False) -> None:
         "pooling": model.pooling,
         "pooled_layers": model.pooled_layers,
         "max_tokens": model.max_tokens,
+        "pooled_positions": model.pooled_positions,
     }
     write_tensors(folder / "model.safetensors", weights)
     runs.write_json(folder / "config.json", settings)

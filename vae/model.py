@@ -41,7 +41,8 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
     """A text VAE around a backbone. `save_pretrained`, `from_pretrained` and `push_to_hub` are the Hub library's own.
 
     `backbone` holds the JSON settings of one (see `backbones.build`), `max_tokens` the longest sentence that the model
-    is meant for; the weights are random until loaded.
+    is meant for; the weights are random until loaded. `pooled_positions` is for models of others that were trained to
+    pool that many positions of every sentence, padding included; 0 pools the real tokens.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         pooling: str = "max",
         pooled_layers: str = "last",
         max_tokens: int = 64,
+        pooled_positions: int = 0,
     ) -> None:
         super().__init__()
         if pooling not in ("max", "mean"):
@@ -59,7 +61,7 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         if pooled_layers not in ("last", "all"):
             raise ValueError(f"pooled_layers={pooled_layers!r} is unknown: choose last or all.")
         self.latent_size, self.pooling, self.pooled_layers = latent_size, pooling, pooled_layers
-        self.max_tokens = max_tokens
+        self.max_tokens, self.pooled_positions = max_tokens, pooled_positions
         self._surround(build(backbone))
 
     @classmethod
@@ -76,18 +78,24 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         self.logvar = nn.Linear(backbone.width, self.latent_size)
         self.projection = nn.Linear(self.latent_size, backbone.memory_size, bias=False)  # W_proj
 
-    def forward(self, source: Batch, target: Batch) -> Terms:
-        """Encode `source`, draw one z a sentence, and score `target` under it.
+    def forward(self, source: Batch, target: Batch, eps: Float[Tensor, "batch latent"] | None = None) -> Terms:
+        """Encode `source`, take the z of each sentence that `eps` stands for, and score `target` under it.
 
-        `source` is `target` with noise, or the same. The draw is from torch's global generator.
+        `source` is `target` with noise, or the same. Without `eps`, one is drawn from torch's global generator.
         """
         posterior = self.encode(source)
-        return Terms(self.reconstruction(posterior.rsample(), target), posterior.kl_per_dim())
+        z = posterior.rsample() if eps is None else posterior.at(eps)
+        return Terms(self.reconstruction(z, target), posterior.kl_per_dim())
 
     def encode(self, batch: Batch) -> DiagonalGaussian:
         """q(z|x) of each sentence; does not depend on padding or on the other sentences of the batch."""
-        states = self.backbone.states(batch.ids, batch.mask, every_layer=self.pooled_layers == "all")
-        pooled = pool(torch.stack(states, 1), batch.mask, self.pooling).float()  # (B, layers, S, D) -> (B, D)
+        ids, mask, pooled_places = batch.ids, batch.mask, batch.mask
+        if self.pooled_positions:
+            wider = (0, self.pooled_positions - ids.shape[1])
+            ids, mask = F.pad(ids, wider, value=self.backbone.pad_token), F.pad(mask, wider)
+            pooled_places = torch.ones_like(mask)
+        states = self.backbone.states(ids, mask, every_layer=self.pooled_layers == "all")
+        pooled = pool(torch.stack(states, 1), pooled_places, self.pooling).float()  # (B, layers, S, D) -> (B, D)
         return DiagonalGaussian(self.mean(pooled).float(), self.logvar(pooled).float())
 
     def token_nats(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch length"]:

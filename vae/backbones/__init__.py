@@ -84,4 +84,10 @@ def _as_released() -> Any:
     return AsReleased
 
 
-BACKBONES: dict[str, Callable[[], Any]] = {"t5": _t5, "t5-as-released": _as_released}
+def _prefix() -> Any:
+    from vae.backbones.prefix import PrefixT5
+
+    return PrefixT5
+
+
+BACKBONES: dict[str, Callable[[], Any]] = {"t5": _t5, "t5-as-released": _as_released, "t5-prefix": _prefix}

@@ -8,9 +8,10 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn, get_type_hints
 
-from vae.cli import exploring, lists, measuring, training
+from vae.cli import exchanging, exploring, lists, measuring, training
 from vae.cli.shared import Answer, columns
 from vae.config import Config, knobs
+from vae.exchange import FORMATS
 
 CORPORA = "captions, file:PATH or hub:NAME"
 
@@ -38,6 +39,7 @@ def build() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_training(commands)
     _add_looking(commands)
+    _add_exchange(commands)
     _command(commands, "runs", lists.list_runs)
     _command(commands, "recipes", lists.list_recipes)
     return parser
@@ -100,6 +102,21 @@ def _add_looking(commands: Any) -> None:
     project.add_argument("--method", choices=("umap", "pca"), default="umap", help="the kind of map (umap)")
     project.add_argument("--refit", action="store_true", help="fit anew even if there is a map")
     _add_seed(project)
+
+
+def _add_exchange(commands: Any) -> None:
+    received = _command(commands, "import", exchanging.import_run)
+    received.add_argument("source", metavar="PATH", help=FORMATS)
+    received.add_argument("--run", metavar="DIR", help="folder of the run; without it a new one where `runs` looks")
+    received.add_argument(
+        "--base", metavar="T5", help="for a checkpoint: the T5 it was trained from, a folder or Hub id"
+    )
+    received.add_argument("--data", metavar="CORPUS", help=f"for a checkpoint: sentences for its map: {CORPORA}")
+    received.add_argument("--pooling", choices=("max", "mean"), help="for a checkpoint whose name does not say it")
+    sent = _command(commands, "export", exchanging.export, of=RUN)
+    target = sent.add_mutually_exclusive_group(required=True)
+    target.add_argument("--csv", metavar="FILE", help="every event as a row")
+    target.add_argument("--tensorboard", metavar="DIR", help="an event file for TensorBoard")
 
 
 def _command(
