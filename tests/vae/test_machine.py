@@ -19,6 +19,21 @@ def test_budgets_by_cores(monkeypatch: pytest.MonkeyPatch, physical: int, traine
     assert (machine.trainer_threads(), machine.app_threads()) == (trainer, app)
 
 
+@pytest.mark.parametrize(
+    ("physical", "trainers", "each"), [(16, 1, 8), (16, 2, 6), (16, 5, 2), (4, 3, 1), (2, 2, 1), (96, 2, 8)]
+)
+def test_those_that_train_at_once_share_the_budget(
+    monkeypatch: pytest.MonkeyPatch, physical: int, trainers: int, each: int
+) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: physical)
+    monkeypatch.delenv("BOTTLENECK_TRAINER_THREADS", raising=False)
+    monkeypatch.delenv("BOTTLENECK_APP_THREADS", raising=False)
+    monkeypatch.setenv(machine.TRAINERS, str(trainers))
+    assert machine.trainer_threads() == each
+    monkeypatch.setenv("BOTTLENECK_TRAINER_THREADS", "7")  # what the user sets counts for each
+    assert machine.trainer_threads() == 7
+
+
 def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 <= machine.cores() <= (psutil.cpu_count() or 1)
     monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: None)
