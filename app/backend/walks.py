@@ -165,10 +165,14 @@ def walk_python(routes: Sequence[tuple[Model, Sequence[Pair]]], way: Way) -> str
 
 
 def walk_command(routes: Sequence[tuple[Model, Sequence[Pair]]], way: Way) -> str | None:
-    """The same paths from a terminal, a line each; none where the command line has no words for one of them."""
-    if way.how.method != "greedy" or way.draws > 1:
+    """The same paths from a terminal, a line each; none where the command line has no words for one of them.
+
+    Paths that were sampled together took their words from one stream of random numbers: no line makes one of them.
+    """
+    sampled = way.how.method == "sample"
+    if (way.draws > 1 and not sampled) or (sampled and any(len(pairs) * len(way.methods) > 1 for _, pairs in routes)):
         return None
-    lines = []
+    lines, reading = [], _reading_command(way)
     for of, pairs in routes:
         for pair in pairs:
             ends = _ends_command(of, *pair)
@@ -177,7 +181,8 @@ def walk_command(routes: Sequence[tuple[Model, Sequence[Pair]]], way: Way) -> st
             words = ["python", "-m", "vae", "interpolate", shell.source(of.source), *ends, "--steps", str(way.steps)]
             words += ["--extend", f"{way.extend:g}"] * (way.extend > 0)
             words += ["--snapshot", str(of.snapshot)] * (of.snapshot is not None)
-            lines += [shell.line(words + ["--method", method] * (method != "linear")) for method in way.methods]
+            kinds = [["--method", method] * (method != "linear") for method in way.methods]
+            lines += [shell.line([*words, *kind, *reading]) for kind in kinds]
     return "\n".join(lines)
 
 
@@ -245,6 +250,17 @@ def _ends_command(of: Model, a: End, b: End) -> list[str] | None:
     if "prior" in (a.kind, b.kind):
         return ["--prior", "--seed", str(a.seed)] if (a.kind, a.seed) == (b.kind, b.seed) else None
     return None if a.drawn or b.drawn else ["--from", input_text(of, a), "--to", input_text(of, b)]
+
+
+def _reading_command(way: Way) -> list[str]:
+    """How codes are read, in the options of the command line; nothing for what it does anyway."""
+    how = way.how
+    if how.method == "greedy":
+        return []
+    if how.method == "beam":
+        return ["--decode", "beam", "--beams", str(how.beams)]
+    words = ["--decode", "sample", "--temperature", str(how.temperature), "--top-p", str(how.top_p)]
+    return [*words, "--words-seed", str(how.seed), *["--draws", str(way.draws)] * (way.draws > 1)]
 
 
 def _drawn(mean: ndarray, logvar: ndarray, seed: int) -> Float[ndarray, " latent"]:

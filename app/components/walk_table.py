@@ -109,8 +109,8 @@ def take_along(table: Sequence[Row], stem: str, python: str, command: str | None
         st.markdown("**The same from a terminal**")
         if command is None:
             st.caption(
-                "The command line reads greedily, between two sentences or between two random codes of one seed. "
-                "This is something else: use the Python above."
+                "The command line walks between two sentences, or between two random codes of one seed, and samples "
+                "the words of one path at a time. This is something else: use the Python above."
             )
         else:
             st.code(command, language="bash", wrap_lines=True)

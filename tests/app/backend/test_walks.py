@@ -79,11 +79,20 @@ def test_the_python_to_be_copied_reads_the_same(model, b, how):
     assert printed([(model, pairs)], way) == sentences_of(backend.paths(model, pairs, way))
 
 
+READINGS = {
+    "greedy": {"methods": ("linear", "slerp")},
+    "beam": {"methods": ("linear", "slerp"), "how": Decoding(method="beam", beams=3)},
+    "sample": {"how": SAMPLE},
+    "sample, three draws": {"how": replace(SAMPLE, seed=0), "draws": 3},
+}
+
+
+@pytest.mark.parametrize("reading", READINGS)
 @pytest.mark.parametrize(("a", "b"), [("prior", "prior"), ("typed", "map")])
-def test_the_command_to_be_copied_reads_the_same(model, a, b):
+def test_the_command_to_be_copied_reads_the_same(model, a, b, reading):
     from vae import cli
 
-    way = replace(WAY, methods=("linear", "slerp"))
+    way = replace(WAY, **READINGS[reading])
     pairs = [(ENDS[a], ENDS[b])]
     said = io.StringIO()
     for command in backend.walk_command([(model, pairs)], way).split("\n"):
@@ -94,28 +103,27 @@ def test_the_command_to_be_copied_reads_the_same(model, a, b):
     expected = [
         f"{t:6.2f}  {text}"
         for walk in backend.paths(model, pairs, way)
-        for t, text in zip(walk.places, walk.texts, strict=True)
+        for t, draws in zip(walk.places, walk.draws or [[text] for text in walk.texts], strict=True)
+        for text in draws
     ]
-    assert said.getvalue().splitlines() == expected
+    assert said.getvalue() == "\n".join(expected) + "\n"
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "how"),
-    [
-        (End(seed=1), End(seed=2), Decoding()),
-        (End(seed=1), TYPED, Decoding()),
-        (ENDS["typed, drawn"], TYPED, Decoding()),
-        (TYPED, TYPED, Decoding(method="beam")),
-    ],
-    ids=["two seeds", "mixed", "drawn", "beam"],
+    ("a", "b"),
+    [(End(seed=1), End(seed=2)), (End(seed=1), TYPED), (ENDS["typed, drawn"], TYPED)],
+    ids=["two seeds", "mixed", "drawn"],
 )
-def test_what_the_command_line_cannot_say_has_no_command(model, a, b, how):
-    assert backend.walk_command([(model, [(a, b)])], replace(WAY, how=how)) is None
+def test_what_the_command_line_cannot_say_has_no_command(model, a, b):
+    assert backend.walk_command([(model, [(a, b)])], WAY) is None
 
 
-def test_several_draws_have_no_command(model):
-    assert backend.walk_command([(model, [(End(), End())])], WAY) is not None
-    assert backend.walk_command([(model, [(End(), End())])], replace(WAY, draws=2)) is None
+def test_paths_that_are_sampled_together_have_no_command(model):
+    pairs, way = [(TYPED, TYPED)], replace(WAY, how=SAMPLE)
+    assert backend.walk_command([(model, pairs)], way) is not None
+    assert backend.walk_command([(model, 2 * pairs)], way) is None
+    assert backend.walk_command([(model, pairs)], replace(way, methods=("linear", "slerp"))) is None
+    assert backend.walk_command([(model, pairs)], replace(WAY, draws=2)) is None
 
 
 @pytest.mark.parametrize(
