@@ -38,6 +38,7 @@ class Strip {
     this.graph = find(".graph");
     this.marks = find(".marks");
     this.output = find(".t");
+    this.others = find(".others");
     this.list = find(".rows");
     this.live = find(".live");
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -151,11 +152,14 @@ class Strip {
     const { id, steps, rows, t } = this.data;
     const before = this.step;
     this.step = Math.min(Math.max(step, 0), steps.length - 1);
-    const { row, typical, lead, quote } = steps[this.step];
+    const { row, typical, lead, quote, near } = steps[this.step];
     this.sentence.replaceChildren(...said("div", rows[row]).childNodes);
     this.typical.textContent = typical;
     this.lead.textContent = lead;
     this.quote.textContent = quote;
+    this.others.hidden = !near.length;
+    this.others.firstElementChild.textContent = `The ${near.length} nearest sentences of the map`;
+    this.others.lastElementChild.replaceChildren(...near.map(neighbour));
     const place = `t = ${t[this.step].toFixed(2).replace("-", "−")}`;
     this.output.textContent = place;
     this.slider.value = String(this.step);
@@ -282,6 +286,19 @@ function line(words, className) {
     mark.textContent = word;
     made.append(mark);
   });
+  return made;
+}
+
+function neighbour([far, text]) {
+  const made = document.createElement("li");
+  const parts = [far, text].map((content) => {
+    const span = document.createElement("span");
+    span.textContent = content;
+    return span;
+  });
+  parts[1].dir = "auto";
+  parts[1].title = text;
+  made.append(...parts);
   return made;
 }
 

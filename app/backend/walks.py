@@ -32,6 +32,9 @@ class End:
 Pair = tuple[End, End]
 """The two ends of a path."""
 
+NEAR = 5
+"""How many sentences of the map are found for each step: the nearest and those after it."""
+
 PAIRS = 10
 """How many pairs `random_pairs` draws: as many as the tables of Li et al. 2019 show (their Tables 12 and 13)."""
 
@@ -60,6 +63,8 @@ class Walk:
     """How far |z| is from that of prior samples, in their standard deviations."""
     nearest: list[tuple[str, float]]
     """The nearest sentence of the map and its distance; empty for a model without codes."""
+    further: list[list[tuple[str, float]]] = field(default_factory=list)
+    """The sentences of the map that come after it, nearest first, where they were looked for."""
     draws: list[list[str]] = field(default_factory=list)
     """All that was read at each step, the sentence in `texts` first; empty where each code was read once."""
 
@@ -189,17 +194,21 @@ def walk_command(routes: Sequence[tuple[Model, Sequence[Pair]]], way: Way) -> st
 def _walk(of: Model, path: ndarray, shells: list[float], draws: list[list[str]], way: Way) -> Walk:
     from vae import latents
 
-    near: list[tuple[str, float]] = []
+    near: list[list[tuple[str, float]]] = []
     if maps.has_codes(of):
         known = maps.codes(of)
-        rows, distances = latents.nearest(known.means, path, 1)
-        near = [(known.texts[row], float(far)) for row, far in zip(rows[:, 0], distances[:, 0], strict=True)]
+        rows, distances = latents.nearest(known.means, path, min(NEAR, len(known.texts)))
+        near = [
+            [(known.texts[row], far) for row, far in zip(*step, strict=True)]
+            for step in zip(rows.tolist(), distances.tolist(), strict=True)
+        ]
     return Walk(
         places=np.linspace(-way.extend, 1 + way.extend, way.steps).round(6).tolist(),
         codes=path,
         texts=[first for first, *_ in draws],
         shells=shells,
-        nearest=near,
+        nearest=[first for first, *_ in near],
+        further=[others for _, *others in near],
         draws=draws if way.draws > 1 else [],
     )
 

@@ -69,7 +69,8 @@ def reading(walk: backend.Walk) -> dict[str, Any]:
         rows.append({"first": members[0], "where": where, "words": marked, "more": more})
         for step in members:
             lead, quote = near(walk, step)
-            steps.append({"row": len(rows) - 1, "typical": typical(walk.shells[step]), "lead": lead, "quote": quote})
+            said = {"row": len(rows) - 1, "typical": typical(walk.shells[step]), "lead": lead, "quote": quote}
+            steps.append(said | {"near": neighbours(walk, step)})
         before = text
     return {"rows": rows, "steps": steps}
 
@@ -99,6 +100,13 @@ def typical(shell: float) -> str:
         return "As far from the origin as a typical random code."
     side = "Nearer to" if shell < 0 else "Farther from"
     return f"{side} the origin than random codes are, by {abs(shell):.1f} standard deviations of their distance."
+
+
+def neighbours(walk: backend.Walk, step: int) -> list[tuple[str, str]]:
+    """The nearest sentences of the map with their distances in code space, where more than one was looked for."""
+    if not walk.further or not walk.further[step]:
+        return []
+    return [(f"{distance:.1f}", shortened(text)) for text, distance in (walk.nearest[step], *walk.further[step])]
 
 
 def near(walk: backend.Walk, step: int) -> tuple[str, str]:

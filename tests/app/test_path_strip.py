@@ -7,7 +7,7 @@ from app import backend
 from app.components import path_strip
 
 
-def walk_of(*texts, shells=None, nearest=(), start=0.0, end=1.0, draws=()):
+def walk_of(*texts, shells=None, nearest=(), further=(), start=0.0, end=1.0, draws=()):
     n = len(texts)
     return backend.Walk(
         places=np.linspace(start, end, n).round(6).tolist(),
@@ -15,6 +15,7 @@ def walk_of(*texts, shells=None, nearest=(), start=0.0, end=1.0, draws=()):
         texts=list(texts),
         shells=shells or [0.0] * n,
         nearest=list(nearest),
+        further=list(further),
         draws=list(draws),
     )
 
@@ -86,3 +87,11 @@ def test_a_path_has_a_name_that_changes_with_what_it_says():
     assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "c"))
     assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "b", end=2.0))
     assert path_strip.identity(walk_of("a", "b")) != path_strip.identity(walk_of("a", "b", draws=[["a", "c"]] * 2))
+
+
+def test_several_near_sentences_are_listed_where_they_were_looked_for():
+    near = {"nearest": [("the dog .", 0.0), ("the cat .", 2.34)], "further": [[("a" * 500, 4.0)], []]}
+    steps = path_strip.reading(walk_of("a", "b", **near))["steps"]
+    assert steps[0]["near"] == [("0.0", "the dog ."), ("4.0", "a" * 400 + "…")]
+    assert steps[1]["near"] == []
+    assert path_strip.reading(walk_of("a"))["steps"][0]["near"] == []

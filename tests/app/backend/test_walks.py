@@ -58,6 +58,16 @@ def test_the_nearest_sentence_of_a_code_of_the_map_is_its_own(model, sentences):
     assert walk.nearest[0] == (sentences[7], pytest.approx(0, abs=1e-5))
 
 
+def test_the_sentences_near_each_step_are_the_nearest_of_all(model):
+    walk = backend.walk(model, ENDS["map"], ENDS["prior"], steps=4, extend=0.5)
+    codes = backend.codes(model)
+    for code, first, others in zip(walk.codes, walk.nearest, walk.further, strict=True):
+        far = np.linalg.norm(codes.means.astype(float) - code, axis=1)
+        order = np.argsort(far, kind="stable")[:5]
+        assert [text for text, _ in (first, *others)] == [codes.texts[row] for row in order]
+        assert [distance for _, distance in (first, *others)] == pytest.approx(far[order].tolist())
+
+
 def test_two_ends_from_one_seed_are_two_codes(model):
     a, b = backend.end_code(model, End(seed=1), 0), backend.end_code(model, End(seed=1), 1)
     assert not np.allclose(a, b)
