@@ -50,7 +50,8 @@ def by_kl(kl: Sequence[float], size: int) -> list[tuple[int, float | None]]:
     """Every dimension with its KL in nats, the most used first; as they come where there is no KL for each."""
     if len(kl) != size:
         return [(dimension, None) for dimension in range(size)]
-    return sorted(enumerate(kl), key=lambda pair: -pair[1])
+    order = sorted(range(size), key=lambda dimension: -kl[dimension])
+    return [(dimension, kl[dimension]) for dimension in order]
 
 
 def short(value: float) -> float:

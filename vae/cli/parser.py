@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn, get_type_hints
 
-from vae.cli import exchanging, exploring, lists, measuring, training
+from vae.cli import exchanging, exploring, lists, measuring, planes, steering, training
 from vae.cli.shared import Answer, columns
 from vae.config import Config, knobs
 from vae.exchange import FORMATS
@@ -20,6 +20,12 @@ RUN = "a run: its folder or its name"
 
 
 MODEL = "a run, a model folder or a Hub id"
+
+
+TRAVERSE = (
+    "With --set: the sentence of the changed code. With --dimension: the strip along it, with the changes that there "
+    "are. With neither: every dimension, that of the largest KL first, with the sentences at both ends of its strip."
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,6 +45,7 @@ def build() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_training(commands)
     _add_looking(commands)
+    _add_exploring(commands)
     _add_exchange(commands)
     _command(commands, "runs", lists.list_runs)
     _command(commands, "recipes", lists.list_recipes)
@@ -119,6 +126,86 @@ def _add_exchange(commands: Any) -> None:
     target.add_argument("--tensorboard", metavar="DIR", help="an event file for TensorBoard")
 
 
+def _add_exploring(commands: Any) -> None:
+    plane = _command(commands, "plane", planes.plane, of=MODEL)
+    which = plane.add_mutually_exclusive_group()
+    which.add_argument("--principal", action="store_true", help="the directions in which the codes differ most (this)")
+    which.add_argument("--dimensions", nargs=2, type=_whole(0, 100_000), metavar=("I", "J"), help="two dimensions of z")
+    which.add_argument("--texts", nargs=3, metavar=("A", "B", "C"), help="through the codes of three sentences")
+    which.add_argument("--draws", action="store_true", help="through three draws from the prior")
+    plane.add_argument("--through", metavar="TEXT", help="of --dimensions: the code that gives the others (all 0)")
+    plane.add_argument("--seed", type=_whole(0, 2**32 - 1), help="of --draws: their seed (0)")
+    plane.add_argument(
+        "--at",
+        nargs=2,
+        action="append",
+        default=[],
+        type=_number(-1000, 1000),
+        metavar=("X", "Y"),
+        help="read this place of the plane; may be given many times",
+    )
+    plane.add_argument("--steps", type=_whole(2, 1000), help="with --at: also the walk from the first to the second")
+    plane.add_argument("--cells", type=_whole(1, 80), metavar="N", help="without --at: cells a side of the window (9)")
+    plane.add_argument(
+        "--window",
+        nargs=3,
+        type=_number(-1000, 1000),
+        metavar=("X", "Y", "WIDTH"),
+        help="its middle and width (nearly all sentences and the prior)",
+    )
+    plane.add_argument("--csv", action="store_true", help="print every place or cell as CSV")
+    _add_snapshot(plane)
+    traverse = _command(commands, "traverse", steering.traverse, of=MODEL, epilog=TRAVERSE)
+    _add_start(traverse)
+    traverse.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=_change,
+        metavar="D=VALUE",
+        help="set a dimension to another value, as in 3=1.25; may be given many times",
+    )
+    traverse.add_argument(
+        "--dimension", type=_whole(0, 100_000), metavar="D", help="read the strip along one dimension"
+    )
+    traverse.add_argument("--steps", type=_whole(2, 1000), metavar="N", help="of the strip: its even values (11)")
+    traverse.add_argument(
+        "--reach", type=_number(0.1, 100), metavar="R", help="how far strips go (2.5, or farther where codes do)"
+    )
+    _add_snapshot(traverse)
+    arithmetic = _command(commands, "arithmetic", steering.arithmetic, of=MODEL)
+    for name in "abc":
+        arithmetic.add_argument(f"--{name}", metavar="TEXT", help=f"{name.upper()} of A - B + C")
+    for side, words in (("from", "lead away from"), ("to", "lead to")):
+        examples = arithmetic.add_mutually_exclusive_group()
+        examples.add_argument(f"--{side}", dest=f"{side}_file", metavar="FILE", help=f"{words} the sentences of a file")
+        examples.add_argument(
+            f"--{side}-text",
+            action="append",
+            metavar="TEXT",
+            help=f"{words} this sentence; may be given many times",
+        )
+        examples.add_argument(
+            f"--{side}-label",
+            type=_label,
+            metavar="LABEL=VALUE",
+            help=f"{words} the sentences of the run whose label has a value",
+        )
+    arithmetic.add_argument("--add-to", metavar="TEXT", help="the sentence that is moved so")
+    arithmetic.add_argument(
+        "--strength",
+        type=_number(-100, 100),
+        action="append",
+        metavar="S",
+        help="how far: 0 is C as it is, 1 is A - B + C (1); may be given many times",
+    )
+    _add_snapshot(arithmetic)
+    near = _command(commands, "neighbours", steering.neighbours, of=RUN)
+    _add_start(near)
+    near.add_argument("-k", type=_whole(1, 100_000), default=10, help="sentences (10)")
+    _add_snapshot(near)
+
+
 def _command(
     commands: Any,
     name: str,
@@ -145,6 +232,14 @@ def _add_seed(parser: argparse.ArgumentParser) -> None:
 
 def _add_snapshot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--snapshot", type=_whole(0, 2**63), metavar="STEP", help="the weights of a step (the last)")
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    """Which code to start from."""
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--text", help="the mean code of a sentence")
+    start.add_argument("--zero", action="store_true", help="the middle of the prior")
+    start.add_argument("--seed", type=_whole(0, 2**32 - 1), default=0, help="a draw from the prior (0)")
 
 
 def _add_decoding(parser: argparse.ArgumentParser) -> None:
@@ -191,6 +286,23 @@ def _number(low: float, high: float) -> Callable[[str], float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
 
     return parse
+
+
+def _change(text: str) -> tuple[int, float]:
+    """A type for argparse: a dimension and its value."""
+    dimension, sign, value = text.partition("=")
+    with contextlib.suppress(argparse.ArgumentTypeError):
+        if sign:
+            return _whole(0, 100_000)(dimension), _number(-100, 100)(value)
+    raise argparse.ArgumentTypeError(f"{text!r} is no dimension with a value from -100 to 100, as in 3=1.25")
+
+
+def _label(text: str) -> tuple[str, str]:
+    """A type for argparse: a label and its value."""
+    label, sign, value = text.partition("=")
+    if not (label and sign):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form LABEL=VALUE")
+    return label, value
 
 
 def _settings_help() -> str:
