@@ -32,6 +32,8 @@ class Position:
     step: int
     phase: int
     precision: str
+    time_s: float = 0.0
+    """Seconds in training until here, over all resumes."""
     window: dict[str, float] = field(default_factory=dict)
     """Sums since the last training event, so that the next one is that of an uninterrupted run."""
 

@@ -21,7 +21,12 @@ class DiagonalGaussian:
 
     def rsample(self, generator: torch.Generator | None = None) -> Float[Tensor, "batch latent"]:
         """One sample a sentence by the reparameterization trick, z = mean + sigma * eps (Eq. 4 of Park & Lee 2021)."""
-        eps = torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
+        return self.at(
+            torch.randn(self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
+        )
+
+    def at(self, eps: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch latent"]:
+        """The sample that this draw from N(0, I) stands for."""
         return self.mean + torch.exp(0.5 * self.logvar) * eps
 
     def kl_per_dim(self) -> Float[Tensor, "batch latent"]:

@@ -1,12 +1,11 @@
 """The trainer's side of the run directory: status, log, events, samples, snapshots, saving, and being asked to stop.
 
-Only the main process of several writes.
+Only the lead of several processes writes.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import signal
 import sys
@@ -23,7 +22,7 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from vae import base, batching, checkpoints, decode, evaluate, runs
+from vae import base, batching, checkpoints, decode, evaluate, processes, runs
 from vae.config import Config
 from vae.corpora import Corpus
 from vae.model import TextVAE, distinct_tensors
@@ -69,7 +68,7 @@ class Recorder:
 
     def __init__(self, run: Run, progress: bool) -> None:
         self.run = run
-        self.main = os.environ.get("RANK", "0") == "0"
+        self.main = processes.lead()
         self.progress = progress and self.main and sys.stderr.isatty()
         self.signalled = False
         self.aside = 0.0  # seconds spent on anything but training since the last training event
@@ -80,11 +79,9 @@ class Recorder:
         self.handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.setLevel(logging.INFO)
         log.addHandler(self.handler)
-        self.before = {}
-        for name in ("SIGTERM", "SIGINT"):  # outside the main thread only the stop file is heard
-            if threading.current_thread() is threading.main_thread():
-                number = getattr(signal, name)
-                self.before[number] = signal.signal(number, self._on_signal)
+        self.before: dict[int, Any] = {}
+        if self.main:  # until all have met, the others are simply ended
+            self._listen()
         process = psutil.Process()
         self._status(
             state="running", pid=process.pid, process_started=process.create_time(), message="Loading.", eta_s=None
@@ -92,7 +89,10 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        ending = error
         try:
+            if error is not None and kind is not Stopped:
+                ending = processes.outcome(error)
             if kind is None:
                 self._status(state="finished", message="", eta_s=0.0, **self.place)
                 log.info("Finished.")
@@ -100,9 +100,9 @@ class Recorder:
                 self._status(state="stopped", message=str(error), eta_s=None, **self.place)
                 log.info("%s", error)
             else:
-                message = str(error).strip() or kind.__name__
+                message = str(ending).strip() or type(ending).__name__
                 self._status(state="failed", message=message.splitlines()[0][:500], eta_s=None, **self.place)
-                log.error("Failed: %s", message, exc_info=not issubclass(kind, ValueError))
+                log.error("Failed: %s", message, exc_info=not isinstance(ending, ValueError))
         finally:
             self.run.stop_path.unlink(missing_ok=True)
             for number, handler in self.before.items():
@@ -111,23 +111,29 @@ class Recorder:
             self.handler.close()
             if hasattr(self, "bar"):
                 self.bar.close()
+        if ending is not error and ending is not None:
+            raise ending from error
         return kind is Stopped
 
     def begin(
         self,
         config: Config,
         stages: list[Stage],
-        done: int,
+        position: checkpoints.Position | None,
         accelerator: Accelerator,
         precision: str,
         watched: Watched,
     ) -> None:
-        """Everything is loaded: say what is going to happen."""
+        """Everything is loaded: say what is going to happen, from the saved position or the beginning."""
+        if not self.main:
+            self._listen()
+        done = position.step if position else 0
         self.config, self.watched, self.accelerator, self.precision = config, watched, accelerator, precision
         self.total = stages[-1].last
         self.snapshots, self.coded = snapshot_steps(config, stages), code_steps(config, stages)
         self.beats: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=500)
         self.last_log = self.last_save = self.last_beat = time.monotonic()
+        self.begun = time.monotonic() - (position.time_s if position else 0.0)
         self.saving = 0.0
         self.place = {"step": done, "phase": next((s for s in stages if done < s.last), stages[-1]).phase}
         self._status(total_steps=self.total, message="", **self.place)
@@ -154,19 +160,12 @@ class Recorder:
         self.bar = tqdm(total=self.total, initial=done, unit="step", disable=not self.progress, dynamic_ncols=True)
 
     def stop_wanted(self) -> bool:
-        """Whether somebody asked to stop, by signal or by the stop file; all processes agree."""
-        wanted = self.signalled or (self.main and self.run.stop_path.exists())
-        if self.accelerator.num_processes == 1:
-            return wanted
-        flag = torch.tensor(float(wanted), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, "sum") > 0)
+        """Whether somebody asked this process to stop, by signal or by the stop file."""
+        return self.signalled or (self.main and self.run.stop_path.exists())
 
     def log(self, stage: Stage, done: int, rate: float, window: dict[str, float]) -> None:
         """Write the training event of the steps since the last one, and empty the window."""
-        sums = torch.tensor(list(window.values()), dtype=torch.float64)
-        if self.accelerator.num_processes > 1:
-            sums = self.accelerator.reduce(sums.to(self.accelerator.device), "sum").cpu()
-        total = dict(zip(window, sums.tolist(), strict=True))
+        total = dict(window)
         window.clear()
         now = time.monotonic()
         speed = total["sentences"] / max(1e-9, now - self.last_log - self.aside)
@@ -179,10 +178,15 @@ class Recorder:
             event |= {"rec_nats": rec, "kl_nats": kl, "kl_charged_nats": charged, "neg_elbo_nats": rec + kl}
             event |= {"kl_weight": stage_kl_weight(stage, done - 1)}
             self.bar.set_postfix_str(f"phase {stage.phase}  rec {rec:.2f}  KL {kl:.2f} nats", refresh=False)
-        self._write(self.run.metrics_path, event | {"sentences_per_second": round(speed, 1)})
+        event |= {"sentences_per_second": round(speed, 1), "memory_mb": round(psutil.Process().memory_info().rss / 1e6)}
+        if self.accelerator.device.type == "cuda":
+            event |= {"gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6)}
+        self._write(self.run.metrics_path, event)
 
     def report(self, stage: Stage, done: int, module: Any) -> None:
         """Evaluate on the fixed validation sample, decode what is shown, keep a snapshot where one is due."""
+        if not self.main:
+            return
         begun = time.monotonic()
         event = self._event(stage, done, "valid") | {"learning_rate": stage_learning_rate(self.config, stage, done)}
         module.eval()
@@ -190,7 +194,7 @@ class Recorder:
             value = self._denoising(module)
             event |= {"denoising_nats": value}
             log.info("Step %d, phase 0: denoising %.3f nats a token.", done, value)
-        elif self.main:
+        else:
             event |= self._figures(stage, done, module)
             samples = {"step": done, "phase": stage.phase} | self._samples(module)
             self._write(self.run.samples_path, samples)
@@ -223,7 +227,9 @@ class Recorder:
         begun = time.monotonic()
         if not self.main or not (force or (begun - self.last_save) * SAVING_SHARE >= self.saving):
             return
-        position = checkpoints.Position(step=done, phase=stage.phase, precision=self.precision, window=dict(window))
+        position = checkpoints.Position(
+            step=done, phase=stage.phase, precision=self.precision, time_s=self._time_s(), window=dict(window)
+        )
         weights = distinct_tensors(module)
         if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
             raise ValueError(
@@ -291,11 +297,23 @@ class Recorder:
         codes = {"mean": q.mean[:CODED].half(), "logvar": q.logvar[:CODED].half()}
         checkpoints.write_tensors(folder / f"step-{done}.safetensors", codes)
 
+    def _listen(self) -> None:
+        """Take signals for a wish to stop. Outside the main thread only the stop file is heard."""
+        for name in ("SIGTERM", "SIGINT"):
+            if threading.current_thread() is threading.main_thread():
+                number = getattr(signal, name)
+                self.before[number] = signal.signal(number, self._on_signal)
+
     def _on_signal(self, number: int, frame: object) -> None:
         self.signalled = True
 
     def _event(self, stage: Stage, done: int, split: str) -> dict[str, Any]:
-        return {"step": done, "phase": stage.phase, "split": split, "epoch": round(stage.epoch(done), 4)}
+        place = {"step": done, "phase": stage.phase, "split": split, "epoch": round(stage.epoch(done), 4)}
+        return place | {"time_s": self._time_s()}
+
+    def _time_s(self) -> float:
+        """Seconds in training, evaluations included, over all resumes; what a kill has undone does not count."""
+        return round(time.monotonic() - self.begun, 2)
 
     def _write(self, path: Path, event: dict[str, Any]) -> None:
         if self.main:

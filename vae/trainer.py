@@ -6,6 +6,10 @@
 
 Steps count over all phases. Every step seeds torch from (seed, step), and the order of an epoch's batches follows from
 (seed, phase, epoch): so a run that resumes from its saved position goes on exactly as if it had never stopped.
+
+Several processes share each batch. Deleted tokens and eps are drawn for all of it in every process, which takes its
+own rows, so the steps do not depend on how many there are, but for rounding. Dropout alone is drawn in each process
+apart: with dropout, one process and several give two runs of the same distribution.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,8 +26,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from vae import backbones, base, batching, checkpoints, corpora, latents, machine, projection, recorder, runs
-from vae.batching import Tokens
+from vae import backbones, base, batching, checkpoints, corpora, latents, machine, processes, projection, recorder, runs
+from vae.batching import Batch, Tokens
 from vae.config import Config
 from vae.corpora import Corpus
 from vae.model import TextVAE, blank_model
@@ -47,21 +51,27 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         # What to train on, and from which weights
         config = run.config
         torch.set_num_threads(config.train.threads or machine.trainer_threads())
+        crew = processes.meet()
         saved = checkpoints.read(run)
-        precision = saved[0].precision if saved else _precision(config.train.precision)
+        measured = _precision(config.train.precision) if crew.is_main_process and not saved else ""
+        precision = processes.told(saved[0].precision if saved else measured)
         AcceleratorState._reset_state()  # the library keeps one precision a process; a notebook may train twice
-        on_cpu = not torch.accelerator.is_available()  # unless told so, the library lets several processes work apart
-        accelerator = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no", cpu=on_cpu)
-        with accelerator.main_process_first():
+        accelerator = Accelerator(
+            mixed_precision="bf16" if precision == "bf16" else "no", cpu=crew.device.type == "cpu"
+        )
+        with accelerator.main_process_first():  # which keeps the sentences for all
             corpus = _corpus(run, config)
         tokenizer, module = _start(run, config, corpus, saved)
         tokens = batching.tokenize(tokenizer, corpus.train["text"].tolist(), config.data.max_tokens)
         stages = [stage for stage in plan(config, len(tokens)) if stage.phase <= last_phase]
-        markers = torch.tensor(base.marker_ids(tokenizer), device=accelerator.device)
+        markers = torch.tensor(base.marker_ids(tokenizer))
         done = saved[0].step if saved else 0
         window: dict[str, float] = defaultdict(float, saved[0].window if saved else {})
-        _forget_after(run, saved[0] if saved else None)
-        job.begin(config, stages, done, accelerator, precision, Watched(tokenizer, corpus, config))
+        if crew.is_main_process:
+            _forget_after(run, saved[0] if saved else None)
+        job.begin(
+            config, stages, saved[0] if saved else None, accelerator, precision, Watched(tokenizer, corpus, config)
+        )
 
         for stage in stages:
             if done >= stage.last and stage is not stages[-1]:
@@ -84,13 +94,15 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
 
             for step, rows in _batches(stage, tokens, config, done):
                 # A single training step
-                _seed(settings.seed, step, accelerator.process_index)
                 rate = stage_learning_rate(config, stage, step)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                mine, share = _share(rows, accelerator)
-                batch = tokens.batch(mine).to(accelerator.device)
-                nats, sums = _objective(model, batch, tokens.pad, markers, config, stage, step)
+                _seed(settings.seed, step)
+                whole = _noisy(tokens.batch(rows), tokens.pad, markers, config, stage)
+                mine, share = _share(whole, crew.process_index, crew.num_processes, by_token=stage.phase == 0)
+                if crew.num_processes > 1:
+                    _seed(settings.seed, step, crew.process_index + 1)  # dropout
+                nats, sums = _objective(model, mine.to(accelerator.device), stage, step)
                 accelerator.backward(nats * share)
                 norm = accelerator.clip_grad_norm_(trainable, settings.clip_norm or math.inf)
                 if not bool(torch.isfinite(norm)):
@@ -101,12 +113,14 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
                 stepper.step()
                 stepper.zero_grad()
                 done = step + 1
-                for name, value in sums.items():
-                    window[name] += float(value) if share else 0.0
+                counted = {name: value if share else 0.0 for name, value in sums.items()}
+                totals = processes.summed(counted | {"stop": job.stop_wanted()}, crew.device)
+                stop = totals.pop("stop") > 0
+                for name, value in totals.items():
+                    window[name] += value
 
                 # Once in a while log, evaluate, sample, save
                 job.beat(stage, done)
-                stop = job.stop_wanted()
                 if done % settings.log_every == 0 or done == stage.last:
                     job.log(stage, done, rate, window)
                 if done % check_every(config, stage) == 0 or done == stage.last:
@@ -116,9 +130,10 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
                     job.save(stage, done, module, optimizer, window, force=True)
                     raise Stopped(f"Stopped at step {done} of {stages[-1].last}; resume goes on from there.")
             module = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+            accelerator.free_memory()  # the library keeps what it has prepared, moments and gradients included
 
         # What the other pages need
-        if isinstance(module, TextVAE) and accelerator.is_main_process:
+        if isinstance(module, TextVAE) and crew.is_main_process:
             latents.write_latents(run, Space(module, tokenizer), corpus.test)
             projection.project(run, "pca")
     return run.status
@@ -156,7 +171,8 @@ def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tup
             t5 = base.fresh_t5(config.pretrain, len(tokenizer))
         else:
             t5, tokenizer = base.load(config.model.base)
-        tokenizer.save_pretrained(run.model_path)
+        if processes.lead():
+            tokenizer.save_pretrained(run.model_path)
         return tokenizer, t5
     tokenizer = base.tokenizer(run.model_path)
     position, weights, _ = saved
@@ -219,41 +235,79 @@ def _batches(stage: Stage, tokens: Tokens, config: Config, done: int) -> Iterato
         epoch += 1
 
 
-def _share(rows: np.ndarray, accelerator: Accelerator) -> tuple[np.ndarray, float]:
-    """This process's rows of a batch, and the factor that makes the processes' mean gradient that of the batch."""
-    mine = rows[accelerator.process_index :: accelerator.num_processes]
-    if not len(mine):
-        return rows[:1], 0.0
-    return mine, len(mine) * accelerator.num_processes / len(rows)
+class Noisy(NamedTuple):
+    """The sentences of a step, with what is drawn for them."""
+
+    source: Batch
+    """What the encoder reads: with tokens deleted, in phase 0 with spans corrupted."""
+    target: Batch
+    eps: Tensor
+    """The draws from N(0, I) behind z, (sentences, latent); in phase 0 there is no z."""
+
+    def rows(self, chosen: slice) -> Noisy:
+        """Some of the sentences, padded to the longest of them."""
+        return Noisy(_rows(self.source, chosen), _rows(self.target, chosen), self.eps[chosen])
+
+    def to(self, device: torch.device) -> Noisy:
+        """The same on a device."""
+        return Noisy(self.source.to(device), self.target.to(device), self.eps.to(device))
 
 
-def _objective(
-    model: Any, batch: batching.Batch, pad: int, markers: Tensor, config: Config, stage: Stage, step: int
-) -> tuple[Tensor, dict[str, Tensor | float]]:
+def _rows(batch: Batch, chosen: slice) -> Batch:
+    mask = batch.mask[chosen]
+    width = int(mask.sum(1).max())
+    return Batch(batch.ids[chosen, :width], mask[:, :width])
+
+
+def _noisy(batch: Batch, pad: int, markers: Tensor, config: Config, stage: Stage) -> Noisy:
+    """A batch on the CPU with its noise, drawn there from torch's global generator whatever the device."""
+    if stage.settings is None:
+        pretrain = config.pretrain
+        source = batching.corrupt_spans(batch, pretrain.corruption, pretrain.mean_span, markers, pad)
+        return Noisy(source, batch, torch.empty(len(batch.ids), 0))
+    source = batching.delete_tokens(batch, stage.settings.token_deletion, pad)
+    return Noisy(source, batch, torch.randn(len(batch.ids), config.model.latent_size))
+
+
+def _share(whole: Noisy, process: int, processes: int, *, by_token: bool) -> tuple[Noisy, float]:
+    """A process's rows of a batch, and the factor that makes the mean of the processes' gradients that of the batch.
+
+    The loss is a mean over tokens or over sentences. Where sentences are fewer than processes, some do the first of
+    them over again, and it counts nothing.
+    """
+    if processes == 1:
+        return whole, 1.0
+    mine = whole.rows(slice(process, None, processes))
+    if process >= len(whole.target.ids):
+        return whole.rows(slice(1)), 0.0
+    part, all_ = (float(n.target.mask.sum() if by_token else len(n.target.ids)) for n in (mine, whole))
+    return mine, part * processes / all_
+
+
+def _objective(model: Any, batch: Noisy, stage: Stage, step: int) -> tuple[Tensor, dict[str, Tensor | float]]:
     """The loss of a step, nats per sentence (phase 0: per token), and the sums that the log is made of."""
-    phase, count = stage.settings, float(len(batch.ids))
+    phase, count = stage.settings, float(len(batch.target.ids))
     if phase is None:
-        corrupted = batching.corrupt_spans(batch, config.pretrain.corruption, config.pretrain.mean_span, markers, pad)
-        nats = base.denoising_nats(model, corrupted, batch)
-        tokens = batch.mask.sum()
+        nats = base.denoising_nats(model, batch.source, batch.target)
+        tokens = batch.target.mask.sum()
         return nats, {"denoising": nats.detach() * tokens, "tokens": tokens, "sentences": count}
-    terms = model(batching.delete_tokens(batch, phase.token_deletion, pad), batch)
+    terms = model(*batch)
     charged = charged_kl(terms.kl_per_dim, per_dimension=phase.free_bits_per_dimension, total=phase.free_bits_total)
     sums = {"rec": terms.rec, "kl": terms.kl_per_dim, "charged": charged}
     nats = loss(terms.rec, charged, stage_kl_weight(stage, step))
     return nats, {name: value.detach().sum() for name, value in sums.items()} | {"sentences": count}
 
 
-def _seed(seed: int, step: int, process: int) -> None:
-    """Seed torch for one step, from its position alone."""
-    torch.manual_seed(int(np.random.SeedSequence((seed, step, process)).generate_state(1)[0]))
+def _seed(seed: int, step: int, stream: int = 0) -> None:
+    """Seed torch for one step, from its position alone: stream 0 is that of the batch, n that of its nth process."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, stream)).generate_state(1)[0]))
 
 
 def _forget_after(run: Run, position: checkpoints.Position | None) -> None:
     """Drop the events and codes that a killed process wrote after the state that the run resumes from."""
     for path in (run.metrics_path, run.samples_path):
         events, _ = runs.read_lines(path)
-        if events:
+        if path.is_file():
             kept = [e for e in events if position and (e["phase"], e["step"]) <= (position.phase, position.step)]
             runs.keep_lines(path, kept)
     for step, codes in run.codes().items():
@@ -266,7 +320,7 @@ def _precision(wanted: str) -> str:
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if torch.backends.mps.is_available():
         return "fp32"
     seconds = {}
