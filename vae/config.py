@@ -267,6 +267,16 @@ class Config:
         changed = {key: dataclasses.replace(getattr(self, key), **values) for key, values in sections.items()}
         return dataclasses.replace(self, **changed)
 
+    def changes(self, start: Config) -> list[str]:
+        """What differs from another configuration, as `with_settings` takes it; the recipe's name does not count."""
+        return [
+            f"{section}.{name}={_as_text(getattr(getattr(self, section), name))}"
+            for section, kind in typing.get_type_hints(Config).items()
+            if section != "recipe"
+            for name in knobs(kind)
+            if getattr(getattr(self, section), name) != getattr(getattr(start, section), name)
+        ]
+
     def idle_settings(self) -> list[str]:
         """Sentences about settings that differ from their default and have no effect in this configuration."""
         idle = []
@@ -343,6 +353,13 @@ def parse(section: type, name: str, text: str) -> Any:
             expected = "a whole number" if knob.kind == "int" else "a number"
             raise ValueError(f"{name}={text!r} is not {expected}.") from None
     return text
+
+
+def _as_text(value: Any) -> str:
+    """The inverse of `parse`."""
+    if value is None:
+        return "none"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def check(section: Any, name: str, path: str) -> None:

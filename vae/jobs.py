@@ -216,6 +216,13 @@ def heed(run: Run) -> Status | None:
     return _write(run, run.status, "stopped", f"Stopped before training began; {_way_out(run)}")
 
 
+def release(run: Run, error: BaseException) -> None:
+    """For the process that claimed the run and ends by an error: unless the trainer has said more, the run failed."""
+    if run.exists and (status := run.status).state in ACTIVE and status.pid == os.getpid():
+        reason = str(error).strip() or type(error).__name__
+        _write(run, status, "failed", f"Training did not begin ({reason.splitlines()[0][:300]}); {_way_out(run)}")
+
+
 def reconcile(run: Run) -> Status:
     """The truth about a run. If its process is gone without having said so, status.json is corrected first.
 

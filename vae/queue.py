@@ -58,10 +58,14 @@ def read(folder: Path) -> Queue:
     path = folder / FILE
     if not path.is_file():
         return Queue()
-    values = read_json(path)
-    known = {key: values[key] for key in Queue.__dataclass_fields__ if key in values} if _sound(values) else None
-    if known is None:
-        raise ValueError(f"{path} is damaged: delete it; runs that waited can then be resumed.")
+    damaged = ValueError(f"{path} is damaged: delete it; runs that waited can then be resumed.")
+    try:
+        values = read_json(path)
+    except ValueError:
+        raise damaged from None
+    if not _sound(values):
+        raise damaged
+    known = {key: values[key] for key in Queue.__dataclass_fields__ if key in values}
     return Queue(**known | {"waiting": tuple(dict.fromkeys(known.get("waiting", ())))})
 
 

@@ -151,14 +151,14 @@ def test_bad_input_is_refused_in_one_line(vae: Say, tmp_path: Path, arguments: t
     make("old")
     make("half", state="stopped")
     (tmp_path / "file").touch()
-    before = sorted(path.name for path in runs.root().iterdir())
+    before = sorted(path.name for path in runs.root().glob("[!.]*"))
     said = vae(*arguments)
     assert said.status == 2
     assert said.out == ""
     assert said.err.startswith("error: ")
     assert said.err.count("\n") == 1
     assert re.search(complaint, said.err), said.err
-    assert sorted(path.name for path in runs.root().iterdir()) == before
+    assert sorted(path.name for path in runs.root().glob("[!.]*")) == before
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_stop_waits_and_says_what_came_of_it(vae: Say) -> None:
     make("idle", step=5)
     assert vae("stop", "idle").out == "idle is not in training: it is finished at step 5.\n"
     make("queued", state="queued", heartbeat=time.time())
-    assert vae("stop", "queued").out == "queued is stopped: Stopped before it started; resume starts it.\n"
+    assert vae("stop", "queued").out == "queued is stopped: Taken out of the queue; resume starts from the beginning.\n"
     run = make("busy")
     run.update_status(state="running", pid=os.getpid(), process_started=None)
     assert vae("stop", "busy", "--wait", "0").out == "busy has been asked to stop, and is still saving.\n"

@@ -196,3 +196,10 @@ def test_damaged_json_names_the_file(tmp_path: Any) -> None:
         (tmp_path / "config.json").write_bytes(content)
         with pytest.raises(ValueError, match=r"config\.json is damaged"):
             read_json(tmp_path / "config.json")
+
+
+@given(st.sampled_from(list(RECIPES)), st.sampled_from(list(RECIPES)))
+def test_what_differs_between_two_configurations_makes_one_of_the_other(one: str, other: str) -> None:
+    start, goal = get(one), get(other)
+    assert dataclasses.replace(start.with_settings(goal.changes(start)), recipe=other) == goal
+    assert goal.changes(goal) == []

@@ -35,7 +35,7 @@ def test_what_is_written_is_read(found: Queue, tmp_path_factory: pytest.TempPath
 )  # fmt: skip
 def test_a_damaged_file_names_itself(tmp_path: Path, text: str) -> None:
     (tmp_path / queue.FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"queue\.json"):
+    with pytest.raises(ValueError, match=r"queue\.json is damaged: delete it; runs that waited"):
         queue.read(tmp_path)
 
 

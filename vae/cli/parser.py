@@ -12,6 +12,7 @@ from vae.cli import exchanging, exploring, lists, measuring, planes, steering, t
 from vae.cli.shared import Answer, columns
 from vae.config import Config, knobs
 from vae.exchange import FORMATS
+from vae.queue import MOST
 
 CORPORA = "captions, file:PATH or hub:NAME"
 
@@ -56,11 +57,15 @@ def _add_training(commands: Any) -> None:
     setting: dict[str, Any] = {"action": "append", "default": [], "metavar": "SECTION.FIELD=VALUE"}
     raw = argparse.RawDescriptionHelpFormatter
     train = _command(commands, "train", training.train, epilog=_settings_help(), formatter_class=raw)
-    train.add_argument("--recipe", metavar="NAME", help="the configuration to start from (two-phase); see `recipes`")
-    train.add_argument("--data", metavar="CORPUS", help=CORPORA)
-    train.add_argument("--base", metavar="T5", help="starter, fresh, a folder, or a Hub id")
-    train.add_argument("--run", metavar="DIR", help="folder of the run; without it a new one where `runs` looks")
-    train.add_argument("--set", **setting, help="change a setting; may be given many times")
+    launch = _command(commands, "launch", training.launch, epilog=_settings_help(), formatter_class=raw)
+    for made in (train, launch):
+        made.add_argument("--recipe", metavar="NAME", help="the configuration to start from (two-phase); see `recipes`")
+        made.add_argument("--like", metavar="RUN", help="start from a run's configuration; with --recipe, do to that "
+                          "recipe what the run changed in its own")  # fmt: skip
+        made.add_argument("--data", metavar="CORPUS", help=CORPORA)
+        made.add_argument("--base", metavar="T5", help="starter, fresh, a folder, or a Hub id")
+        made.add_argument("--run", metavar="DIR", help="folder of the run; without it a new one where `runs` looks")
+        made.add_argument("--set", **setting, help="change a setting; may be given many times")
     train.add_argument("--resume", action="store_true", help="go on with the run in DIR")
     pretrain = _command(commands, "pretrain", training.pretrain)
     pretrain.add_argument("--out", metavar="DIR", required=True, help="the folder to make")
@@ -68,9 +73,24 @@ def _add_training(commands: Any) -> None:
     pretrain.add_argument("--set", **setting, help="a setting of data, pretrain or train")
     stop = _command(commands, "stop", training.stop, of=RUN)
     stop.add_argument("--wait", type=_whole(0, 86_400), default=60, metavar="SECONDS", help="how long to wait (60)")
-    _command(commands, "resume", training.resume, of=RUN)
+    resume = _command(commands, "resume", training.resume, of=RUN)
+    for queued in (launch, resume):
+        queued.add_argument("--next", action="store_true", help="before the others that wait, instead of behind them")
+    _add_queue(commands)
+    delete = _command(commands, "delete", training.delete, of=RUN, nargs="+")
+    delete.add_argument("--yes", action="store_true", help="really: nothing brings a run back")
     bundle = _command(commands, "bundle", training.bundle, of=RUN)
     bundle.add_argument("--snapshots", type=_whole(0, 1000), default=3, help="snapshots that stay (3)")
+
+
+def _add_queue(commands: Any) -> None:
+    queue = _command(commands, "queue", lists.queue)
+    queue.add_argument("--at-once", type=_whole(1, MOST), metavar="N", help="how many runs train at once")
+    queue.add_argument("--move", metavar="RUN", help="a run that waits, to be given another place")
+    queue.add_argument("--to", type=_whole(1, 100_000), metavar="PLACE", help="its new place; 1 is next")
+    halt = queue.add_mutually_exclusive_group()
+    halt.add_argument("--pause", dest="paused", action="store_true", default=None, help="start nothing for now")
+    halt.add_argument("--go", dest="paused", action="store_false", help="go on after a pause")
 
 
 def _add_looking(commands: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vae import machine, report, runs, tables
+from vae import jobs, machine, report, runs, tables
 from vae.config import Data, suggestion
 from vae.glossary import METRICS
 from vae.runs import Run
@@ -104,6 +104,14 @@ def work_briefly() -> None:
     """For a moment's work: the threads of the app, which training beside it leaves free."""
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, str(machine.app_threads()))
+
+
+def next_in_line(folder: Path | None = None) -> None:
+    """Start the runs whose turn it is. That one cannot be started must not keep anybody from what they asked for."""
+    try:
+        jobs.advance(folder)
+    except ValueError as error:
+        say(f"Note: the queue does not go on: {error}")
 
 
 def say(sentence: str) -> None:

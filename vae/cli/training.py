@@ -1,4 +1,4 @@
-"""Commands that train: train, pretrain, stop, resume, bundle."""
+"""Commands that train: train, launch, pretrain, stop, resume, delete, bundle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vae import doctor, jobs, recipes, runs
-from vae.cli.shared import Answer, figures_table, last_figures, run_named, say, work_quietly
+from vae.cli.shared import (
+    THREAD_VARIABLES,
+    Answer,
+    figures_table,
+    last_figures,
+    next_in_line,
+    run_named,
+    say,
+    work_quietly,
+)
 from vae.config import Config, Model, Phase
 from vae.runs import ACTIVE, Run
 
@@ -19,6 +28,7 @@ def train(options: argparse.Namespace) -> Answer:
     lead = os.environ.get("RANK", "0") == "0"  # of several processes, one makes the run and speaks for it
     run = _training_run(options) if lead else _awaited(options)
     config = run.config
+    threads = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
     work_quietly(config.train.threads)
     if lead and not jobs.claim(run):  # a process that was started for the run has nobody to tell
         for sentence in config.idle_settings():
@@ -28,10 +38,18 @@ def train(options: argparse.Namespace) -> Answer:
 
     try:
         status = (jobs.heed(run) if lead else None) or trainer.train(run)
-    except ValueError:
-        if lead and not options.resume and not run.metrics_path.exists():
+    except BaseException as error:
+        if lead:
+            jobs.release(run, error)
+        if lead and isinstance(error, ValueError) and not options.resume and not run.metrics_path.exists():
             run.delete()  # nothing was trained: the same command may be given again, corrected
         raise
+    finally:
+        if lead:
+            for name in THREAD_VARIABLES:  # the next one finds its own
+                os.environ.pop(name, None)
+            os.environ.update(threads)
+            next_in_line(run.path.resolve().parent)
     if not lead:
         return Answer(None, "")
     figures = last_figures(run)
@@ -46,26 +64,46 @@ def train(options: argparse.Namespace) -> Answer:
     return Answer({"run": str(run.path), "status": asdict(status), "figures": figures}, "\n".join(words))
 
 
+def launch(options: argparse.Namespace) -> Answer:
+    """Make a run and train it in a process of its own, when it is its turn."""
+    run = jobs.start(_new_run(options), first=options.next)
+    return _queued(run, "is training")
+
+
 def _training_run(options: argparse.Namespace) -> Run:
     """The run to train: a new one from a recipe and settings, or with --resume the one that is there."""
     if options.resume:
         if not options.run:
             raise ValueError("--resume needs --run: name the run to go on with.")
-        if options.recipe or options.data or options.base or options.set:
+        if options.recipe or options.like or options.data or options.base or options.set:
             raise ValueError(
-                "A run keeps its configuration: leave out --recipe, --data, --base and --set to resume it."
+                "A run keeps its configuration: leave out --recipe, --like, --data, --base and --set to resume it."
             )
         return run_named(options.run)
     if not options.run and os.environ.get("WORLD_SIZE", "1") != "1":
         raise ValueError("Training in several processes needs --run: name the folder of the run.")
-    config = recipes.get(options.recipe or "two-phase")
+    return _new_run(options)
+
+
+def _new_run(options: argparse.Namespace) -> Run:
+    """A new run from a recipe or from another run, and settings; what differs from the other run is said."""
+    like = run_named(options.like) if options.like else None
+    start = like.config if like else recipes.get(options.recipe or "two-phase")
+    config = start
+    if like and options.recipe:
+        config = recipes.get(options.recipe).with_settings(start.changes(recipes.get(start.recipe)))
     given = {"data.corpus": options.data, "model.base": options.base}
     settings = [f"{name}={value}" for name, value in given.items() if value is not None]
     config = config.with_settings(settings + options.set)
-    path = Path(options.run) if options.run else runs.root() / runs.fresh_name(config.recipe)
+    stem = like.name if like and config.recipe == start.recipe else config.recipe
+    path = Path(options.run) if options.run else runs.root() / runs.fresh_name(stem)
     if path.resolve().parent == runs.root().resolve():
         runs.valid_name(path.name)  # where the app lists it by name
-    return Run.create(path, config)
+    run = Run.create(path, config)
+    if like:
+        changes = [f"recipe={config.recipe}"] * (config.recipe != start.recipe) + config.changes(start)
+        say(f"{run.name} is like {like.name}, but for {', '.join(changes)}." if changes else f"As {like.name}.")
+    return run
 
 
 def _awaited(options: argparse.Namespace) -> Run:
@@ -92,12 +130,28 @@ def pretrain(options: argparse.Namespace) -> Answer:
 
 
 def resume(options: argparse.Namespace) -> Answer:
-    """Go on with a stopped or failed run, in a process of its own."""
-    run = jobs.resume(run_named(options.run))
-    words = (
-        f"{run.name} goes on from step {run.status.step} in process {run.status.pid}; `python -m vae runs` shows how."
-    )
-    return Answer({"run": str(run.path), "status": asdict(run.status)}, words)
+    """Go on with a stopped or failed run, in a process of its own, when it is its turn."""
+    run = run_named(options.run)
+    return _queued(jobs.resume(run, first=options.next), f"goes on from step {run.status.step}")
+
+
+def _queued(run: Run, does: str) -> Answer:
+    """Whether a run that was put into the queue trains by now, or what it waits for."""
+    status, place = jobs.reconcile(run), jobs.queue(run.path.resolve().parent).place(run.path.resolve().name)
+    words = f"{run.name} {does} in process {status.pid}; `python -m vae runs` shows how."
+    if place:
+        words = f"{run.name} has place {place} in the queue. {status.message} `python -m vae queue` shows all."
+    return Answer({"run": str(run.path), "status": asdict(status), "place": place}, words)
+
+
+def delete(options: argparse.Namespace) -> Answer:
+    """Delete runs with their curves, weights and codes."""
+    found = [run_named(text) for text in options.run]
+    if not options.yes:
+        raise ValueError(f"Nothing brings back {', '.join(run.name for run in found)}: say --yes to delete.")
+    for run in found:
+        jobs.delete(run)
+    return Answer({"deleted": [str(run.path) for run in found]}, f"Deleted: {', '.join(run.name for run in found)}.")
 
 
 def stop(options: argparse.Namespace) -> Answer:
