@@ -60,8 +60,12 @@ MAP_ENDS = ("map_a", "map_b")
 MAP_PLANE = "map_plane"
 """Map page: the map itself; `picked` tells of rows that were clicked (`unheard`), `selected` of those circled."""
 MAP_TABLE = "map_table"
-MAP_GROUPS = "map_groups"
-"""Map page: the two groups of sentences to be compared, by letter, each with its run and rows."""
+MAP_GROUPS = ("map_1", "map_2")
+"""Map page, in the URL: the two groups of sentences to be compared, as `address.write_rows` writes them."""
+MAP_KEPT = "map_kept"
+"""Map page: the groups that were kept in this session, by their keys, also where they are too long for the URL."""
+MAP_OF_RUN = "map_of_run"
+"""Map page: the run whose map was looked at last."""
 MAP_ADDED_TO = "map_added_to"
 """Map page: the sentence that the difference of the two groups is added to."""
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components import sentences
+from app.components.address import Rows, read_rows, write_rows
 from app.components.sentences import escape
 
 TELLING = 2.0
@@ -18,6 +19,8 @@ MOST = 8
 """Most values that are listed."""
 NEAR = 5
 """Neighbours that are listed."""
+LONGEST = 2000
+"""Characters that a group may have in the URL, where there are two; a longer one is kept in the session alone."""
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 """How much of the difference of two groups is added."""
 
@@ -34,6 +37,8 @@ def about(model: backend.Model, codes: backend.Codes, rows: Sequence[int]) -> No
         sentences.listing(backend.decode(model, middle[None]))
         spread = float(np.linalg.norm(codes.means[list(rows)] - middle, axis=1).mean())
         st.caption(f"The mean of their {len(rows):,} codes, decoded. They lie {spread:.1f} from it, on average.")
+        with st.expander("Nearest to their mean", icon=":material/near_me:"):
+            near(model, codes, middle)
         with st.container(horizontal=True):
             for letter in "12":
                 st.button(
@@ -41,7 +46,7 @@ def about(model: backend.Model, codes: backend.Codes, rows: Sequence[int]) -> No
                     key=f"map_group_{letter}",
                     icon=":material/bookmark:",
                     on_click=keep,
-                    args=(letter, model.name, list(rows)),
+                    args=(letter, codes.texts, list(rows)),
                 )
 
 
@@ -71,11 +76,9 @@ def share(model: backend.Model, rows: Sequence[int]) -> None:
     )
 
 
-def near(model: backend.Model, codes: backend.Codes, row: int) -> None:
-    """The sentences whose codes lie nearest to that of one."""
-    found = [(other, far) for other, far in backend.neighbours(model, codes.means[row], NEAR + 1) if other != row][
-        :NEAR
-    ]
+def near(model: backend.Model, codes: backend.Codes, code: np.ndarray, but: int | None = None) -> None:
+    """The sentences whose codes lie nearest to a code, but for the one that it is the code of."""
+    found = [pair for pair in backend.neighbours(model, code, NEAR + 1) if pair[0] != but][:NEAR]
     frame = pd.DataFrame(
         {"distance": [far for _, far in found], "sentence": [codes.texts[other] for other, _ in found]}
     )
@@ -95,38 +98,69 @@ def near(model: backend.Model, codes: backend.Codes, row: int) -> None:
     )
 
 
-def keep(letter: str, run: str, rows: list[int]) -> None:
-    """Remember a group of sentences for this session."""
-    st.session_state.setdefault(state.MAP_GROUPS, {})[letter] = {"run": run, "rows": rows}
+def keep(letter: str, texts: Sequence[str], rows: Sequence[int]) -> None:
+    """Make some sentences a group: in the URL, if it is not too long for that."""
+    state.restore(*state.MAP_GROUPS)
+    key, written = state.MAP_GROUPS["12".index(letter)], write_rows(rows, texts)
+    st.session_state.setdefault(state.MAP_KEPT, {})[key] = written
+    if len(written) <= LONGEST:
+        st.query_params[key] = written
+    else:
+        st.query_params.pop(key, None)
+    state.keep(*state.MAP_GROUPS)
 
 
 def forget() -> None:
     """Drop both groups."""
-    st.session_state.pop(state.MAP_GROUPS, None)
+    st.session_state.pop(state.MAP_KEPT, None)
+    for key in state.MAP_GROUPS:
+        st.query_params.pop(key, None)
+    state.keep(*state.MAP_GROUPS)
+
+
+def recall(texts: Sequence[str], moved: bool) -> None:
+    """Put what was kept of these sentences into the URL again, after the page or, if `moved`, the run was another."""
+    for key in state.MAP_GROUPS:
+        if moved and st.query_params.get(key, "") not in Rows(texts):
+            st.query_params.pop(key, None)
+        kept = st.session_state.get(state.MAP_KEPT, {}).get(key, "")
+        if key not in st.query_params and len(kept) <= LONGEST and kept in Rows(texts):
+            st.query_params[key] = kept
+
+
+def kept(texts: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of the groups that there are, by their letters."""
+    session = st.session_state.get(state.MAP_KEPT, {})
+    found = {}
+    for letter, key in zip("12", state.MAP_GROUPS, strict=True):
+        if rows := read_rows(st.query_params.get(key, session.get(key, "")), texts):
+            found[letter] = rows
+    return found
 
 
 def groups(model: backend.Model, codes: backend.Codes) -> None:
     """The difference of the means of two groups, added to a sentence with growing strength."""
-    kept = {
-        letter: g["rows"] for letter, g in st.session_state.get(state.MAP_GROUPS, {}).items() if g["run"] == model.name
-    }
-    kept = {letter: [row for row in rows if row < len(codes.texts)] for letter, rows in kept.items()}
-    if not kept:
+    found = kept(codes.texts)
+    if not found:
         return
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown("**Two groups**")
             st.button("Forget them", key="map_groups_forget", icon=":material/close:", on_click=forget, type="tertiary")
         for letter in "12":
-            rows = kept.get(letter)
+            rows = found.get(letter)
             words = (
                 f"{len(rows):,} sentences, such as “{escape(codes.texts[rows[0]])}”"
                 if rows
                 else ":gray[circle others and keep them]"
             )
             st.markdown(f":gray-badge[{letter}] {words}")
-        if len(kept) == 2:
-            difference(model, codes, kept["1"], kept["2"])
+        if away := [letter for letter in found if state.MAP_GROUPS["12".index(letter)] not in st.query_params]:
+            st.caption(
+                f"Group {' and '.join(away)} has too many sentences for the address: a link to this page lacks it."
+            )
+        if len(found) == 2:
+            difference(model, codes, found["1"], found["2"])
 
 
 def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int], second: Sequence[int]) -> None:
@@ -136,6 +170,7 @@ def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int],
         "Add the difference of their means (2 − 1) to",
         codes.texts[first[0]],
         key=state.MAP_ADDED_TO,
+        bind="query-params",
         max_chars=2000,
         help="The code of this sentence plus a multiple of the difference, decoded.",
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import backend, charts, state
 from app.components import latent_map, selection
-from app.components.address import Between, heed
+from app.components.address import Between, Rows, heed
 from app.components.hearing import hearing
 from app.components.latent_map import Mark, Scene
 from app.components.run_picker import run_picker
@@ -20,6 +20,17 @@ METHODS = ("UMAP", "PCA")
 MOST_PRIOR = 50
 SEEDS = 2**32 - 1
 BLOB = "Its encoder gives every sentence nearly the same code, so the map is a blob in the middle of the prior."
+
+
+def recall(name: str, codes: backend.Codes) -> None:
+    """After another page or another run: what was chosen among these sentences is in the URL again."""
+    before = st.session_state.get(state.MAP_OF_RUN)
+    st.session_state[state.MAP_OF_RUN] = name
+    back = state.MAP_PLANE not in st.session_state
+    if back and before == name and not any(key in st.query_params for key in state.MAP_ENDS):
+        state.restore(*state.MAP_ENDS)
+    if back or before != name:
+        selection.recall(codes.texts, moved=before not in (None, name))
 
 
 def models() -> list[str]:
@@ -128,6 +139,33 @@ def place(of: backend.Model, projection: backend.Projection) -> list[Mark]:
     return marks
 
 
+def run_query(name: str) -> dict[str, str]:
+    """What a link to another page says of the run; of one that was opened by hand, nothing."""
+    return {} if name.startswith("~") else {state.RUN: name}
+
+
+def end_links(model: backend.Model, codes: backend.Codes, side: str, row: int) -> None:
+    """What can be done with one sentence: its neighbours, its dimensions, and calculating with it."""
+    text, query = codes.texts[row], run_query(model.name)
+    with st.expander(f"Nearest to {side}", icon=":material/near_me:"):
+        selection.near(model, codes, codes.means[row], row)
+    with st.container(horizontal=True, gap="small"):
+        st.page_link(
+            "app/pages/dimensions.py",
+            label="Dimensions",
+            icon=":material/tune:",
+            query_params=query | {state.DIMENSIONS_KIND: "Sentence", state.DIMENSIONS_TEXT: text},
+            help=f"Turn the dimensions of {side}, each by a slider of its own.",
+        )
+        st.page_link(
+            "app/pages/arithmetic.py",
+            label="Arithmetic",
+            icon=":material/calculate:",
+            query_params=query | {state.ARITHMETIC_ABC[0]: text},
+            help=f"Calculate A − B + C with {side} as its A.",
+        )
+
+
 def ends_card(model: backend.Model, codes: backend.Codes, rows: list[int | None]) -> None:
     """The two ends, and the way to the page that walks between them."""
     name = model.name
@@ -139,12 +177,11 @@ def ends_card(model: backend.Model, codes: backend.Codes, rows: list[int | None]
             else f":gray[click a point to make it end {side}]"
         )
         st.markdown(f":gray-badge[{side}] {words}")
-    if rows[0] is not None and not name.startswith("~"):
-        with st.expander("Nearest to A", icon=":material/near_me:"):
-            selection.near(model, codes, rows[0])
+        if row is not None:
+            end_links(model, codes, side, row)
     if None in rows:
         return
-    query = {state.RUN: name} if not name.startswith("~") else {}
+    query = run_query(name)
     for side, row in enumerate(rows):
         query |= {state.end(side, "kind"): "Map", state.end(side, "row"): str(row)}
     st.page_link(
@@ -256,7 +293,7 @@ def explore(
     """The map, its ends and what is said about a selection: what a click changes, and nothing else."""
     name, rows = model.name, [str(row) for row in range(len(codes.texts))]
     ends = rows_asked(rows)
-    state.keep(*state.MAP_ENDS)
+    state.keep(*state.MAP_ENDS, *state.MAP_GROUPS)
     found = latent_map.matches(codes.texts, query) if query.strip() else None
 
     plane, side = st.columns([3, 1.15], gap="medium")
@@ -328,6 +365,7 @@ if not backend.has_codes(model):
 
 codes = backend.codes(model)
 rows = [str(row) for row in range(len(codes.texts))]
+recall(name, codes)
 heed(
     {
         state.MAP_METHOD: METHODS,
@@ -335,6 +373,7 @@ heed(
         state.MAP_PRIOR: Between(0, MOST_PRIOR),
         state.MAP_SEED: Between(0, SEEDS),
         **dict.fromkeys(state.MAP_ENDS, rows),
+        **dict.fromkeys(state.MAP_GROUPS, Rows(codes.texts)),
     }
 )
 with controls:

@@ -5,11 +5,16 @@ import os
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import parse_qs
 
+import numpy as np
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import backend, state
+from app.components.address import write_rows
+from vae import latents
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
@@ -48,6 +53,52 @@ def test_ends_come_from_the_url_and_lead_on(explored, sentences):
     (link,) = (link.proto for link in at.get("page_link") if "Interpolate" in link.proto.label)
     assert link.page == "interpolate"
     assert link.query_string == "run=explored&walk_a_kind=Map&walk_a_row=3&walk_b_kind=Map&walk_b_row=77"
+
+
+def test_each_end_has_its_neighbours_and_its_links(explored, sentences):
+    at = open_map(run="explored", map_a="3", map_b="77")
+    means = backend.codes(backend.model("explored")).means
+    for table, row in zip(at.dataframe, (3, 77), strict=True):
+        far = np.linalg.norm(means - means[row], axis=1)
+        near = [other for other in np.argsort(far, kind="stable") if other != row][:5]
+        assert table.value["sentence"].tolist() == [sentences[other] for other in near]
+    links = [link.proto for link in at.get("page_link")]
+    for page, key in (("dimensions", "dims_text"), ("arithmetic", "arithmetic_a")):
+        found = [parse_qs(link.query_string) for link in links if link.page == page]
+        assert [query["run"] for query in found] == [["explored"]] * 2
+        assert [query[key] for query in found] == [[sentences[3]], [sentences[77]]]
+    assert parse_qs(next(link.query_string for link in links if link.page == "dimensions"))["dims_from"] == ["Sentence"]
+
+
+def test_groups_come_from_the_url_or_are_said_to_be_unknown(explored, sentences):
+    at = open_map(run="explored", map_1=write_rows([1, 5], sentences), map_2=write_rows([7, 8, 9], sentences))
+    assert "2 sentences, such as" in said(at)
+    assert "The means of the groups lie" in said(at)
+    at = open_map(run="explored", map_1=write_rows([1, 5], sentences[::-1]), map_2="drop table")
+    (warning,) = at.warning
+    assert "map_1=" in warning.value.replace("\\", "")
+    assert "map_2=drop table" in warning.value.replace("\\", "")
+    assert "Two groups" not in said(at)
+
+
+def test_groups_wait_while_a_run_of_other_sentences_is_looked_at(explored, make_run, make_space, sentences):
+    other = make_run("other")
+    shutil.copytree(explored.model_path, other.model_path)
+    latents.write_latents(other, make_space(), pd.DataFrame({"text": sentences[::-1]}))
+    same = make_run("same")
+    shutil.copytree(explored.path, same.path, dirs_exist_ok=True)
+    written = write_rows([1, 5], sentences)
+    at = open_map(run="explored", map_1=written)
+    at.session_state[state.MAP_KEPT] = {"map_1": written}
+    at.selectbox(key=state.RUN).set_value("same").run()
+    assert "2 sentences, such as" in said(at)
+    at.selectbox(key=state.RUN).set_value("other").run()
+    assert "Two groups" not in said(at)
+    assert "map_1" not in at.query_params
+    assert not at.warning
+    at.selectbox(key=state.RUN).set_value("explored").run()
+    assert "2 sentences, such as" in said(at)
+    assert at.query_params["map_1"] == written
 
 
 def test_ends_are_swapped_and_cleared(explored):
