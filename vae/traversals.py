@@ -34,6 +34,11 @@ def stops(far: float, *further: float, count: int = VALUES) -> list[float]:
     return sorted({short(value) for value in np.linspace(-far, far, count).round(6)} | set(further))
 
 
+def even(low: float, high: float, step: float) -> list[float]:
+    """Numbers from low to high, in decimals: what a slider of such a step stops at."""
+    return [round(low + step * number, 6) + 0.0 for number in range(round((high - low) / step) + 1)]
+
+
 def moved(base: Float[ndarray, " latent"], changes: Mapping[int, float]) -> Float[ndarray, " latent"]:
     """The base with some dimensions set to other values; `ValueError` for a dimension that it does not have."""
     z = base.astype(np.float32)

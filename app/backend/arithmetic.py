@@ -13,11 +13,14 @@ from numpy import ndarray
 from app.backend import maps, models, shell
 from app.backend.models import Model
 from app.backend.readings import Board, Dial, load_python, read
+from vae import traversals
 
 WITNESSES = 5
 """How many further sentences a direction is tried on."""
 LISTED = 200
 """Most sentences of a group that are typed."""
+LONGEST_LINE = 8000
+"""Most characters of a command: Windows takes 8,191."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ def examples(text: str) -> tuple[str, ...]:
 
 def strengths(low: float, high: float, step: float) -> list[float]:
     """The values of a slider of strength, zero among them."""
-    return [round(low + step * number, 6) + 0.0 for number in range(round((high - low) / step) + 1)]
+    return traversals.even(low, high, step)
 
 
 def label_values(of: Model, label: str) -> dict[str, int]:
@@ -146,6 +149,39 @@ def steered_python(of: Model, start: Group, end: Group, text: str, along: Sequen
             '    print(f"{strength:+.2f}  {sentence}")',
         ]
     )
+
+
+def analogy_command(of: Model, plus: str, minus: str, text: str, along: Sequence[float]) -> str:
+    """A - B + C from a terminal: a line for each strength."""
+    words = ["--a", shell.value(plus), "--b", shell.value(minus), "--c", shell.value(text)]
+    return _command(of, words, along)
+
+
+def steered_command(of: Model, start: Group, end: Group, text: str, along: Sequence[float]) -> str | None:
+    """One sentence moved by the difference of two groups' means from a terminal; none where that is no line to type.
+
+    A terminal knows sentences of the map by their labels, not by their rows, and typed ones only while they are few.
+    """
+    if start.rows or end.rows:
+        return None
+    words = [*_group_words("from", start), *_group_words("to", end), "--add-to", shell.value(text)]
+    line = _command(of, words, along)
+    return line if len(line) <= LONGEST_LINE else None
+
+
+def _command(of: Model, words: Sequence[str], along: Sequence[float]) -> str:
+    """The line of the command `arithmetic`."""
+    low, high, step = along[0], along[-1], round(along[1] - along[0], 6)
+    assert traversals.even(low, high, step) == list(along), "strengths are those of a slider"
+    return shell.line(
+        ["python", "-m", "vae", "arithmetic", shell.source(of.source), *words, f"--strength={low:g}:{high:g}:{step:g}"]
+    )
+
+
+def _group_words(side: str, group: Group) -> list[str]:
+    if group.label:
+        return [f"--{side}-label={group.label}={group.value}"]
+    return [word for text in group.texts for word in (f"--{side}-text", shell.value(text))]
 
 
 def _group_python(group: Group) -> str:

@@ -134,6 +134,20 @@ def dimensions_python(of: Model, start: Start, changes: Mapping[int, float], alo
     return "\n".join([*lines, "    print(sentence)"])
 
 
+def dimensions_command(of: Model, start: Start, changes: Mapping[int, float], along: Dial) -> str:
+    """The present code, and the strip of one dimension, from a terminal: a line each."""
+    words = ["python", "-m", "vae", "traverse", shell.source(of.source), *_start_words(start)]
+    words += [f"--set={dimension}={_digits(value)}" for dimension, value in sorted(changes.items())]
+    words += ["--snapshot", str(of.snapshot)] * (of.snapshot is not None)
+    return "\n".join(shell.line(words + more) for more in ([], ["--dimension", along.name[1:]])[not changes :])
+
+
+def _start_words(start: Start) -> list[str]:
+    if start.kind == "sentence":
+        return ["--text", shell.value(start.text)]
+    return ["--zero"] if start.kind == "zero" else ["--seed", str(start.seed)]
+
+
 def association(of: Model, figure: Literal["r2", "mi_nats"]) -> pd.DataFrame:
     """What each label of a run's sentences tells about each dimension: `vae.probes` on all means.
 

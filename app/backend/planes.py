@@ -209,6 +209,27 @@ def plane_python(of: Model, cut: Cut, part: Window, places: Sequence[tuple[float
     return "\n".join(lines)
 
 
+def plane_command(of: Model, cut: Cut, part: Window, places: Sequence[tuple[float, float]], steps: int = 11) -> str:
+    """The same from a terminal: a line for the regions of the window, one for the pins and the walk from A to B."""
+    words = ["python", "-m", "vae", "plane", shell.source(of.source), *_cut_words(cut)]
+    words += ["--snapshot", str(of.snapshot)] * (of.snapshot is not None)
+    seen = [f"{value:g}" for value in (part.x, part.y, round(part.width, 6))]
+    lines = [[*words, "--cells", str(part.n), "--window", *seen]]
+    if places:
+        lines.append([*words, *(word for x, y in places for word in ("--at", f"{x:g}", f"{y:g}"))])
+        lines[-1] += ["--steps", str(steps)] * (len(places) > 1)
+    return "\n".join(shell.line(line) for line in lines)
+
+
+def _cut_words(cut: Cut) -> list[str]:
+    texts = [shell.value(text) for text in cut.texts]
+    if cut.kind == "dimensions":
+        return ["--dimensions", *map(str, cut.pair), *(["--through", *texts] if texts else [])]
+    if cut.kind == "samples":
+        return ["--draws", "--seed", str(cut.seed)]
+    return ["--texts", *texts] if cut.kind == "sentences" else ["--principal"]
+
+
 def _plane_python(of: Model, cut: Cut, source: str) -> list[str]:
     texts = [text.strip() for text in cut.texts]
     if cut.kind == "dimensions":

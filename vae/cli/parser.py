@@ -214,10 +214,10 @@ def _add_exploring(commands: Any) -> None:
     arithmetic.add_argument("--add-to", metavar="TEXT", help="the sentence that is moved so")
     arithmetic.add_argument(
         "--strength",
-        type=_number(-100, 100),
-        action="append",
+        type=_strengths,
+        action="extend",
         metavar="S",
-        help="how far: 0 is C as it is, 1 is A - B + C (1); may be given many times",
+        help="how far: 0 is C as it is, 1 is A - B + C (1); or LOW:HIGH:STEP; may be given many times",
     )
     _add_snapshot(arithmetic)
     near = _command(commands, "neighbours", steering.neighbours, of=RUN)
@@ -315,6 +315,19 @@ def _change(text: str) -> tuple[int, float]:
         if sign:
             return _whole(0, 100_000)(dimension), _number(-100, 100)(value)
     raise argparse.ArgumentTypeError(f"{text!r} is no dimension with a value from -100 to 100, as in 3=1.25")
+
+
+def _strengths(text: str) -> list[float]:
+    """A type for argparse: a number, or even ones from one to another."""
+    from vae.traversals import even
+
+    number = _number(-100, 100)
+    if ":" not in text:
+        return [number(text)]
+    low, high, step = (number(part) for part in text.split(":")) if text.count(":") == 2 else (0, 0, 0)
+    if not (low < high and step > 0 and (high - low) / step <= 1000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form LOW:HIGH:STEP, as in -3:3:0.5")
+    return even(low, high, step)
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -1,5 +1,9 @@
 """What several tests of the door need."""
 
+import contextlib
+import io
+import shlex
+
 import pytest
 
 from app import backend
@@ -9,3 +13,22 @@ from app import backend
 def model(explored):
     """The model of the run `explored`."""
     return backend.model("explored")
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """`typed(lines)` runs commands that were copied, and returns all that they print."""
+    from vae import cli, machine
+
+    monkeypatch.setattr(machine, "lower_priority", lambda: None)
+
+    def run(lines):
+        said = io.StringIO()
+        for line in lines.split("\n"):
+            words = shlex.split(line)
+            assert words[:3] == ["python", "-m", "vae"]
+            with contextlib.redirect_stdout(said):
+                assert cli.main(words[3:]) == 0
+        return said.getvalue()
+
+    return run

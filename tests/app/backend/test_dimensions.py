@@ -199,3 +199,20 @@ def test_the_python_of_the_labels_prints_the_same(model):
     r2 = backend.association(model, "r2")
     most = r2.loc[r2["value"].idxmax()]
     assert said.startswith(f"subject: R2 at most {most['value']:.2f}, in z{most['dimension']};")
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+@pytest.mark.parametrize("changes", [{}, {1: 1.25, 3: -0.7}, {3: 1e-5, 0: -99.5}], ids=str)
+def test_the_command_to_copy_prints_the_sentence_and_the_strip(model, typed, start, changes):
+    base = backend.start_code(model, start)
+    board = backend.strips(model, base, changes, [3, 0])
+    dial, texts = board.dials[0], board.reading.texts
+    said = typed(backend.dimensions_command(model, start, changes, dial))
+    strip = [f"{'>' if place == dial.own else ' '} {value:+6.2f}  {texts[row]}"
+             for place, (value, row) in enumerate(zip(dial.values, dial.rows, strict=True))]  # fmt: skip
+    assert said.endswith("\n".join([*strip, ""]))
+    if changes:
+        assert said.startswith(texts[board.own] + "\n")
+        assert f"{board.reading.nearest[board.own][1]:.1f} away: {board.reading.nearest[board.own][0]}\n" in said
+    else:
+        assert said == "\n".join([*strip, ""])

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 
 import numpy as np
 import pytest
@@ -202,3 +203,33 @@ def compare(model, cut, places):
     if len(pins) > 1:
         expected += backend.plane_walk(model, pins[0], pins[1], 5).texts
     assert said.getvalue() == "\n".join([*expected, ""])
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_the_command_to_be_copied_reads_the_same(model, typed, cut):
+    typed_as_shown(model, typed, cut, [(0.25, -1.5), (1.125, 0.5), (-0.001, 0.0)])
+    typed_as_shown(model, typed, cut, [])
+
+
+def test_the_command_of_a_snapshot_reads_the_same(snapshot, typed):
+    typed_as_shown(snapshot, typed, Cut(), [(0.25, -1.5)])
+
+
+def typed_as_shown(model, typed, cut, places):
+    surface, field = field_of(model, cut)
+    grid, *more = backend.plane_command(model, cut, field.window, places, 5).split("\n")
+    document = json.loads(typed(f"{grid} --json"))
+    assert [cell["text"] for cell in document["cells"]] == [field.texts[cell] for cell in field.cells.ravel()]
+    assert [(cell["x"], cell["y"]) for cell in document["cells"]] == [tuple(at) for at in field.window.places.tolist()]
+    assert [region["cells"] for region in document["regions"]] == [region.size for region in field.regions]
+    assert typed(grid).startswith(f"{len(field.texts)} different sentences in {len(field.regions)} regions")
+    assert len(more) == bool(places)
+    pins = backend.plane_pins(model, surface, places)
+    for line in more:
+        document = json.loads(typed(f"{line} --json"))
+        assert [(row["x"], row["y"], row["text"], row["nearest"]) for row in document["at"]] == [
+            (*pin.place, pin.text, pin.nearest[0]) for pin in pins
+        ]
+        assert [row["shell"] for row in document["at"]] == pytest.approx([pin.shell for pin in pins], abs=1e-3)
+        walk = backend.plane_walk(model, pins[0], pins[1], 5).texts if len(pins) > 1 else []
+        assert [row["text"] for row in document.get("path", [])] == walk

@@ -109,6 +109,14 @@ def test_a_minus_b_plus_c(vae, space):
     assert vae(*words).out == f"+1.00  {space.decode(codes[1:2])[0]}\n"
 
 
+def test_strengths_may_be_many_at_once(vae, healthy):
+    words = ("arithmetic", RUN, "--a", A, "--b", B, "--c", TEXT)
+    said = vae(*words, "--strength=-1:1:0.5", "--strength", "2", "--json").document["sentences"]
+    assert [row["strength"] for row in said] == [-1, -0.5, 0, 0.5, 1, 2]
+    for strength in ("1:2", "2:1:0.5", "0:1:0", "0:100:0.01", "0:1:x", "1:2:3:4"):
+        assert "--strength" in vae(*words, f"--strength={strength}").complaint
+
+
 def test_a_direction_comes_from_files_texts_or_a_label(vae, space, healthy, tmp_path):
     less, more = ["a dog is sleeping .", "a man is walking ."], ["two dogs are sleeping ."]
     (tmp_path / "less.txt").write_text("\n".join(less) + "\n\n", encoding="utf-8")
