@@ -213,14 +213,20 @@ def heed(run: Run) -> Status | None:
     if not run.stop_path.exists():
         return None
     run.stop_path.unlink(missing_ok=True)
-    return _write(run, run.status, "stopped", f"Stopped before training began; {_way_out(run)}")
+    return _write(run, run.status, "stopped", f"Stopped before training began; {way_out(run)}")
 
 
 def release(run: Run, error: BaseException) -> None:
     """For the process that claimed the run and ends by an error: unless the trainer has said more, the run failed."""
     if run.exists and (status := run.status).state in ACTIVE and status.pid == os.getpid():
         reason = str(error).strip() or type(error).__name__
-        _write(run, status, "failed", f"Training did not begin ({reason.splitlines()[0][:300]}); {_way_out(run)}")
+        _write(run, status, "failed", f"Training did not begin ({reason.splitlines()[0][:300]}); {way_out(run)}")
+
+
+def way_out(run: Run) -> str:
+    """What resuming a run would do, as the end of a sentence."""
+    saved = (run.state_path / "state.json").is_file()
+    return "resume continues from the last saved state." if saved else "resume starts from the beginning."
 
 
 def reconcile(run: Run) -> Status:
@@ -275,7 +281,7 @@ def _begin(run: Run, at_once: int) -> bool:
             if child:
                 child.kill()
                 child.wait()
-            message = f"The training process could not be started ({error.strerror or error}); {_way_out(run)}"
+            message = f"The training process could not be started ({error.strerror or error}); {way_out(run)}"
             _write(run, status, "failed", message)
             return False
         _children[child.pid] = child
@@ -318,7 +324,7 @@ def _keep(folder: Path, found: Queue, waiting: list[str]) -> Queue:
 
 def _rest(run: Run, status: Status) -> Status:
     """Make a run that waits one that is stopped. The caller holds its lock."""
-    return _write(run, status, "stopped", f"Taken out of the queue; {_way_out(run)}")
+    return _write(run, status, "stopped", f"Taken out of the queue; {way_out(run)}")
 
 
 def _home(run: Run) -> tuple[Path, str]:
@@ -383,7 +389,7 @@ def _corrected(run: Run, status: Status) -> Status:
     """What is true of a run whose status speaks of a process that is not there."""
     gone = replace(status, pid=None, process_started=None, heartbeat=time.time(), eta_s=None)
     if run.stop_path.exists() or status.state == "stopping":
-        return replace(gone, state="stopped", message=f"Stopped after step {status.step}; {_way_out(run)}")
+        return replace(gone, state="stopped", message=f"Stopped after step {status.step}; {way_out(run)}")
     if status.pid is None:
         return replace(gone, state="failed", message="The training process was never started; resume starts it.")
     when = f"at step {status.step}" if status.step else "before its first step"
@@ -391,7 +397,7 @@ def _corrected(run: Run, status: Status) -> Status:
         when += time.strftime(" (last heard of %Y-%m-%d %H:%M:%S)", time.localtime(status.heartbeat))
     words = _last_words(run)
     last = f" Its last words: {words}" if words else ""
-    message = f"The process {_end(status)} {when}; {_way_out(run)}{last}"
+    message = f"The process {_end(status)} {when}; {way_out(run)}{last}"
     return replace(gone, state="failed", message=message)
 
 
@@ -471,11 +477,6 @@ def _last_words(run: Run) -> str:
         tail = log.read().decode("utf-8", errors="replace")
     telling = [line.strip() for line in tail.rpartition(STARTED)[2].splitlines() if TELLING.search(line)]
     return telling[-1][:300] if telling else ""
-
-
-def _way_out(run: Run) -> str:
-    saved = (run.state_path / "state.json").is_file()
-    return "resume continues from the last saved state." if saved else "resume starts from the beginning."
 
 
 def _require(run: Run) -> None:

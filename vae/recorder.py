@@ -5,6 +5,8 @@ Only the lead of several processes writes.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import platform
 import signal
@@ -12,6 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,12 +25,12 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from vae import base, batching, checkpoints, decode, evaluate, processes, runs
+from vae import base, batching, checkpoints, decode, evaluate, failures, jobs, processes, runs
 from vae.config import Config
 from vae.corpora import Corpus
 from vae.model import TextVAE, distinct_tensors
 from vae.objectives import charged_kl
-from vae.runs import Run
+from vae.runs import Run, State
 from vae.schedules import Stage, code_steps, snapshot_steps, stage_kl_weight, stage_learning_rate
 
 log = logging.getLogger("vae")
@@ -92,23 +95,24 @@ class Recorder:
         ending = error
         try:
             if error is not None and kind is not Stopped:
-                ending = processes.outcome(error)
+                ending = processes.outcome(failures.refusal(error, jobs.way_out(self.run)) or error)
             if kind is None:
-                self._status(state="finished", message="", eta_s=0.0, **self.place)
+                self._last_word("finished", "", eta_s=0.0)
                 log.info("Finished.")
             elif kind is Stopped:
-                self._status(state="stopped", message=str(error), eta_s=None, **self.place)
+                self._last_word("stopped", str(error))
                 log.info("%s", error)
             else:
                 message = str(ending).strip() or type(ending).__name__
-                self._status(state="failed", message=message.splitlines()[0][:500], eta_s=None, **self.place)
+                self._last_word("failed", message.splitlines()[0][:500])
                 log.error("Failed: %s", message, exc_info=not isinstance(ending, ValueError))
         finally:
             self.run.stop_path.unlink(missing_ok=True)
             for number, handler in self.before.items():
                 signal.signal(number, handler)
             log.removeHandler(self.handler)
-            self.handler.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take
+                self.handler.close()
             if hasattr(self, "bar"):
                 self.bar.close()
         if ending is not error and ending is not None:
@@ -318,6 +322,21 @@ class Recorder:
     def _write(self, path: Path, event: dict[str, Any]) -> None:
         if self.main:
             runs.append_line(path, event)
+
+    def _last_word(self, state: State, message: str, eta_s: float | None = None) -> None:
+        """Write the status of the end. On a full disk it takes the place of the old one, byte for byte."""
+        if self.main and state == "failed":  # what was half written takes room, and helps nobody
+            for folder in (self.run.model_path, self.run.state_path, self.run.path / "snapshots"):
+                for partial in folder.rglob("*.partial"):
+                    partial.unlink(missing_ok=True)
+        changes: dict[str, Any] = {"state": state, "message": message, "eta_s": eta_s, **self.place}
+        try:
+            self._status(**changes)
+        except OSError:
+            path = self.run.path / "status.json"
+            text = json.dumps(asdict(replace(self.run.status, heartbeat=time.time(), **changes)))
+            with path.open("r+b") as file:
+                file.write(text.encode().ljust(path.stat().st_size))
 
     def _status(self, **changes: Any) -> None:
         if self.main:
