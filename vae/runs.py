@@ -8,6 +8,7 @@
       latents.parquet  texts, labels and codes         projections/   one file a method
       reports/         what evaluations found          log.txt        the process's own words
       env.json         versions, seed, device          codes/step-N.safetensors  codes along the way
+      notes.json       what people say about it
 
 The codes are those of the watched validation sentences: `mean` and `logvar`, float16 [sentences, latent]; the rows of
 codes/texts.json, a list a column (`text` and the labels), are the sentences.
@@ -50,6 +51,24 @@ class Status:
     heartbeat: float = 0.0
     eta_s: float | None = None
     message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notes:
+    """What people say about a run, and the sweep that it belongs to; training knows nothing of it."""
+
+    tags: tuple[str, ...] = ()
+    text: str = ""
+    sweep: str = ""
+    """The name of its sweep; empty where it belongs to none."""
+    over: tuple[str, ...] = ()
+    """What that sweep varies, an axis each, as `sweeps.Axis.read` takes it."""
+
+    def tagged(self, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Notes:
+        """The notes with some tags more and others less; what is no tag is a `ValueError`."""
+        gone = {tag.strip() for tag in remove}
+        kept = [tag for tag in self.tags if tag not in gone]
+        return replace(self, tags=tuple(dict.fromkeys([*kept, *map(valid_tag, add)])))
 
 
 class Run:
@@ -129,6 +148,36 @@ class Run:
         """Versions, seed and device of the training process; empty before it started."""
         path = self.path / "env.json"
         return _document(path) if path.is_file() else {}
+
+    @property
+    def notes_path(self) -> Path:
+        """Where its notes are: inside, or beside a run that ships with Bottleneck, which stays as it came."""
+        inside = self.path / "notes.json"
+        return self.path.parent / "notes" / f"{self.name}.json" if self.bundled else inside
+
+    @property
+    def notes(self) -> Notes:
+        """What people say about the run; nothing where nobody has. A damaged file is a `ValueError`."""
+        path = self.notes_path
+        if not path.is_file():
+            return Notes()
+        values = _document(path)
+        known = {key: values[key] for key in Notes.__dataclass_fields__ if key in values}
+        lists = {key: value for key, value in known.items() if key in ("tags", "over")}
+        texts = [value for key, value in known.items() if key not in lists]
+        texts += [text for value in lists.values() if isinstance(value, list) for text in value]
+        if not all(isinstance(value, list) for value in lists.values()) or not all(map(_is_text, texts)):
+            raise ValueError(f"{path} is damaged: delete it, and write the notes anew.")
+        return Notes(**known | {key: tuple(value) for key, value in lists.items()})
+
+    def write_notes(self, notes: Notes) -> None:
+        """Replace the notes. Where the folder may only be read, or is full, a `ValueError`."""
+        self._require()
+        try:
+            self.notes_path.parent.mkdir(exist_ok=True)
+            write_json(self.notes_path, asdict(notes))
+        except OSError as error:
+            raise ValueError(f"The notes of {self.name} cannot be kept in its folder ({error.strerror}).") from error
 
     def write_status(self, status: Status) -> None:
         """Replace status.json."""
@@ -216,6 +265,13 @@ def valid_name(name: str) -> str:
             "beginning with a letter or digit."
         )
     return name
+
+
+def valid_tag(tag: str) -> str:
+    """The tag without spaces around it; one that is empty, long, or more than a word or two is a `ValueError`."""
+    if not (tag := tag.strip()) or len(tag) > 40 or not tag.isprintable() or "," in tag:
+        raise ValueError(f"{tag[:40]!r} cannot be a tag: use 1 to 40 signs, without a comma.")
+    return tag
 
 
 def find(name: str) -> Run:
@@ -317,6 +373,10 @@ def _document(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{path} is damaged: it holds {values!r} instead of fields.")
     return values
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _modified(path: Path) -> float:

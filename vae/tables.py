@@ -84,7 +84,7 @@ def _tex_head(name: str, samples: int | None) -> str:
     head = symbol(name, samples)
     if head.startswith("NLL_"):
         return f"NLL$_{{{head[4:]}}}$"
-    return tex(head if name in METRICS else head.replace("_", " ").capitalize())
+    return tex(head if name in METRICS else (head[:1].upper() + head[1:]).replace("_", " "))
 
 
 def _tex_cell(name: str, value: object) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vae import recipes, runs
-from vae.runs import Run, Status, append_line, keep_lines, read_lines, valid_name, write_json
+from vae.runs import Notes, Run, Status, append_line, keep_lines, read_lines, valid_name, write_json
 
 
 @pytest.fixture
@@ -316,3 +316,51 @@ def test_the_swap_waits_for_a_reader_that_blocks_it(tmp_path: Path, monkeypatch:
     write_json(tmp_path / "x.json", 1)
     assert runs.read_json(tmp_path / "x.json") == 1
     assert len(attempts) == 3
+
+
+# ------------------------------------------------------------------------------------------------------------- notes
+
+
+def test_notes_are_kept_with_the_run(run: Run) -> None:
+    assert run.notes == Notes()
+    notes = Notes(tags=("a", "b c"), text="é\n", sweep="s", over=("model.pooling=max",))
+    run.write_notes(notes)
+    assert Run(run.path).notes == notes
+    run.update_status(state="finished")
+    assert run.rename("two").notes == notes
+
+
+def test_notes_about_a_run_that_ships_stand_beside_it(run: Run) -> None:
+    write_json(run.path / "env.json", {"bundled": True})
+    before = sorted(run.path.iterdir())
+    run.write_notes(Notes(text="seen in class"))
+    assert run.notes.text == "seen in class"
+    assert sorted(run.path.iterdir()) == before
+
+
+def test_tags_come_and_go_once() -> None:
+    notes = Notes(tags=("a",)).tagged([" b ", "a", "b"])
+    assert notes.tags == ("a", "b")
+    assert notes.tagged(remove=["a ", "nothing"]).tags == ("b",)
+
+
+@pytest.mark.parametrize("tag", ["", " ", "a,b", "a\nb", "a" * 41])
+def test_what_is_no_tag_is_refused(tag: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a tag"):
+        Notes().tagged([tag])
+
+
+@pytest.mark.parametrize("content", ["[]", '{"tags": "a"}', '{"tags": [1]}', '{"text": null}', "{"])
+def test_damaged_notes_are_said_to_be(run: Run, content: str) -> None:
+    run.notes_path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match="is damaged"):
+        _ = run.notes
+
+
+def test_where_nothing_can_be_written_notes_say_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(runs, "write_bytes", refuse)
+    with pytest.raises(ValueError, match=r"notes of one cannot be kept .*Permission denied"):
+        run.write_notes(Notes())

@@ -8,11 +8,12 @@ import textwrap
 from collections.abc import Callable
 from typing import Any, NoReturn, get_type_hints
 
-from vae.cli import exchanging, exploring, lists, measuring, planes, steering, training
+from vae.cli import exchanging, exploring, lists, measuring, planes, steering, sweeping, training
 from vae.cli.shared import Answer, columns
 from vae.config import Config, knobs
 from vae.exchange import FORMATS
 from vae.queue import MOST
+from vae.sweeps import PRESETS
 
 CORPORA = "captions, file:PATH or hub:NAME"
 
@@ -48,6 +49,7 @@ def build() -> argparse.ArgumentParser:
     _add_looking(commands)
     _add_exploring(commands)
     _add_exchange(commands)
+    _add_sweeps(commands)
     _command(commands, "runs", lists.list_runs)
     _command(commands, "recipes", lists.list_recipes)
     return parser
@@ -144,6 +146,27 @@ def _add_exchange(commands: Any) -> None:
     target = sent.add_mutually_exclusive_group(required=True)
     target.add_argument("--csv", metavar="FILE", help="every event as a row")
     target.add_argument("--tensorboard", metavar="DIR", help="an event file for TensorBoard")
+
+
+def _add_sweeps(commands: Any) -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    sweep = _command(commands, "sweep", sweeping.sweep, epilog=sweeping.SYNTAX, formatter_class=raw)
+    sweep.add_argument("name", metavar="NAME", nargs="?", help="the sweep: alone to read it, else to be made; its runs "
+                       "are named after it")  # fmt: skip
+    sweep.add_argument("--recipe", metavar="NAME", help="the configuration to vary (two-phase); see `recipes`")
+    sweep.add_argument("--like", metavar="RUN", help="vary that of a run")
+    sweep.add_argument("--preset", choices=tuple(PRESETS), help="a study of Park & Lee 2021: section 5.1 or 5.2")
+    sweep.add_argument("--over", action="append", default=[], metavar="AXIS", help="what to vary; one for each axis")
+    sweep.add_argument("--set", action="append", default=[], metavar="SECTION.FIELD=VALUE", help="a setting of all")
+    sweep.add_argument("--dry-run", action="store_true", help="say which runs it makes, and start nothing")
+    compare = _command(commands, "compare", sweeping.compare, of=RUN, nargs="+")
+    for table in (sweep, compare):
+        table.add_argument("--csv", action="store_true", help="print the table as CSV")
+        table.add_argument("--latex", action="store_true", help="print the table as LaTeX")
+    note = _command(commands, "note", sweeping.note, of=RUN)
+    note.add_argument("--tag", action="append", default=[], help="add a tag; may be given many times")
+    note.add_argument("--untag", action="append", default=[], metavar="TAG", help="take a tag away")
+    note.add_argument("--text", help="what there is to say about it, instead of what has been said")
 
 
 def _add_exploring(commands: Any) -> None:
