@@ -277,9 +277,9 @@ def _share(whole: Noisy, process: int, processes: int, *, by_token: bool) -> tup
     """
     if processes == 1:
         return whole, 1.0
-    mine = whole.rows(slice(process, None, processes))
     if process >= len(whole.target.ids):
         return whole.rows(slice(1)), 0.0
+    mine = whole.rows(slice(process, None, processes))
     part, all_ = (float(n.target.mask.sum() if by_token else len(n.target.ids)) for n in (mine, whole))
     return mine, part * processes / all_
 
