@@ -14,6 +14,13 @@ import streamlit as st
 RUN = "run"
 """The run that the page is about: one key for all pages, so that a run stays chosen across them (?run=NAME)."""
 
+HOME_SHOWN = "home_shown"
+"""Home page: how many runs are shown as cards."""
+
+QUEUE_AT_ONCE = "queue_at_once"
+QUEUE_PAUSED = "queue_paused"
+"""Home and Runs page: how many runs train at once, and whether those that wait stay waiting."""
+
 RUNS_COMPARE = "runs_compare"
 """Runs page: further runs drawn into the same curves."""
 

@@ -103,6 +103,12 @@ def queue(folder: Path | None = None) -> Queue:
     return replace(found, waiting=tuple(_waiting(folder, found)))
 
 
+def place(run: Run) -> int | None:
+    """The place of a run in the queue of its folder, from 1; None if it does not wait."""
+    folder, name = _home(run)
+    return read_queue(folder).place(name) if _is_idle(run) else None
+
+
 def set_queue(*, at_once: int | None = None, paused: bool | None = None, folder: Path | None = None) -> Queue:
     """Change how many runs of a folder (default `runs.root()`) train at once, or whether what waits stays waiting."""
     folder = folder or runs.root()
@@ -120,17 +126,17 @@ def set_queue(*, at_once: int | None = None, paused: bool | None = None, folder:
     return queue(folder)
 
 
-def move(run: Run, place: int) -> Queue:
+def move(run: Run, to: int) -> Queue:
     """Give a run that waits another place in the queue, from 1; any other run or place is a `ValueError`."""
     folder, name = _home(run)
     with held(folder) as found:
         waiting = _waiting(folder, found)
         if name not in waiting:
             raise ValueError(f"{name} does not wait in the queue: only a run that waits can be moved.")
-        if not 1 <= place <= len(waiting):
-            raise ValueError(f"There is no place {place} in the queue: {len(waiting)} wait, and the first has place 1.")
+        if not 1 <= to <= len(waiting):
+            raise ValueError(f"There is no place {to} in the queue: {len(waiting)} wait, and the first has place 1.")
         waiting.remove(name)
-        waiting.insert(place - 1, name)
+        waiting.insert(to - 1, name)
         return _keep(folder, found, waiting)
 
 
@@ -422,7 +428,7 @@ def _seen(run: Run, status: Status) -> Status:
         return replace(status, state="stopping")
     if status.state == "queued" and status.pid is None:
         folder, name = _home(run)
-        found = queue(folder)
+        found = read_queue(folder)
         return replace(status, message=found.words(name)) if name in found.waiting else status
     return status
 

@@ -5,7 +5,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 
 `listing`  The runs that there are, and their colours.
 `history`  What a run has said so far, and the verdict on it.
-`jobs`     Launch, stop, resume, rename, delete.
+`jobs`     Launch, stop, resume, rename, delete; the order of those that wait.
 `form`     Recipes, knobs, corpora, what a run will cost.
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
@@ -91,8 +91,8 @@ from app.backend.form import (
     save_upload,
 )
 from app.backend.history import figures, kl_per_dimension, log_tail, metrics, samples, verdict
-from app.backend.jobs import delete, launch, rename, resume, stop
-from app.backend.listing import Entry, colours, config, entries, entry, showcase, table
+from app.backend.jobs import delete, launch, move, pause_queue, rename, resume, stop, train_at_once
+from app.backend.listing import Entry, colours, config, entries, entry, queue, showcase, table
 from app.backend.maps import (
     Codes,
     codes,
@@ -143,6 +143,7 @@ from app.backend.walks import (
 )
 from vae.config import Config, Data, Knob
 from vae.planes import FARTHEST, RADIUS, SHARE, Plane, Window
+from vae.queue import MOST as MOST_AT_ONCE
 from vae.tables import comma_separated, latex, tex
 
 if TYPE_CHECKING:  # pandas can wait
@@ -153,6 +154,7 @@ __all__ = [
     "COUNTED",
     "ERRATUM_DATA",
     "FARTHEST",
+    "MOST_AT_ONCE",
     "RADIUS",
     "REPORT_TABLE",
     "SAMPLES",
@@ -241,11 +243,13 @@ __all__ = [
     "measuring",
     "metrics",
     "model",
+    "move",
     "neighbours",
     "parse_changes",
     "parse_code",
     "parse_dimensions",
     "paths",
+    "pause_queue",
     "plane",
     "plane_command",
     "plane_field",
@@ -259,6 +263,7 @@ __all__ = [
     "preview",
     "prior",
     "project",
+    "queue",
     "random_pairs",
     "recipe",
     "recipe_names",
@@ -281,6 +286,7 @@ __all__ = [
     "strips",
     "table",
     "tex",
+    "train_at_once",
     "trajectory",
     "verdict",
     "walk",

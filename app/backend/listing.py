@@ -1,19 +1,27 @@
-"""The runs that there are; the table of them, and the colour of each."""
+"""The runs that there are: the table of them, the colour of each, and the queue of those that wait.
+
+A run that has ended is read once, and again when one of its files has changed: a list of a thousand costs little more
+than looking at their folders.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
 import threading
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app import palette
 from app.backend.history import figures, verdict
 from vae import config as vae_config
 from vae import jobs, recipes, runs
 from vae.config import Config
+from vae.queue import Queue
 from vae.runs import Status
 
 if TYPE_CHECKING:
@@ -31,6 +39,8 @@ class Entry:
     latent_size: int = 0
     bundled: bool = False
     has_model: bool = False
+    place: int | None = None
+    """Its place in the queue, from 1, if it waits there."""
     problem: str = ""
 
     @property
@@ -44,6 +54,7 @@ def entries() -> list[Entry]:
 
     The bundled ones stand in the order of their recipes: when they were written, a checkout forgets.
     """
+    _keep_going()
     order = list(recipes.RECIPES)
 
     def place(entry: Entry) -> int:
@@ -57,6 +68,11 @@ def entry(name: str) -> Entry:
     return _entry(runs.find(name))
 
 
+def queue() -> Queue:
+    """The runs that wait, in order, and how many train at once."""
+    return jobs.queue()
+
+
 def config(name: str) -> Config:
     """The configuration of a run."""
     return runs.find(name).config
@@ -66,14 +82,7 @@ def table() -> pd.DataFrame:
     """A row a run that can be read: name, state, recipe, latent_size, verdict and its newest figures."""
     import pandas as pd
 
-    rows = []
-    for entry in entries():
-        if not entry.problem:
-            judged = verdict(entry.name)
-            known = {"run": entry.name, "state": entry.state, "verdict": judged.name if judged else ""}
-            known |= {"recipe": entry.recipe, "latent_size": entry.latent_size}
-            rows.append(known | {k: v for k, v in figures(entry.name).items() if not isinstance(v, list | dict)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row(entry) for entry in entries() if not entry.problem])
 
 
 def showcase(names: Sequence[str]) -> str | None:
@@ -120,12 +129,26 @@ def _is_healthy(name: str) -> bool:
     return judged is not None and judged.name == "healthy"
 
 
+ENTRY_FILES = ("status.json", "config.json", "env.json", "model/config.json")
+"""What an entry is made of."""
+_ENTRIES: dict[str, tuple[tuple[Any, ...], Entry]] = {}
+_ROWS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+"""By the path of a run: how its files were, and what was made of them."""
+
+
 def _entry(run: runs.Run) -> Entry:
+    path, seen = str(run.path), _look(run, ENTRY_FILES)
+    known = _ENTRIES.get(path)
+    if known is None or known[0] != seen:
+        known = _ENTRIES[path] = (seen, _read_entry(run))
+    return _as_of_now(run, known[1]) if known[1].active else known[1]
+
+
+def _read_entry(run: runs.Run) -> Entry:
     try:
         runs.valid_name(run.name)
         status, settings = run.status, run.config
-        if status.state in runs.ACTIVE:
-            status = jobs.reconcile(run)
+        bundled = run.bundled
     except ValueError as error:
         return Entry(name=run.name, state="damaged", status=Status(), problem=str(error))
     return Entry(
@@ -134,6 +157,69 @@ def _entry(run: runs.Run) -> Entry:
         status=status,
         recipe=settings.recipe,
         latent_size=settings.model.latent_size,
-        bundled=run.bundled,
+        bundled=bundled,
         has_model=(run.model_path / "config.json").is_file(),
     )
+
+
+def _as_of_now(run: runs.Run, entry: Entry) -> Entry:
+    """An active run's entry: whether its process is there, and what it waits for, its files alone do not tell."""
+    try:
+        status = jobs.reconcile(run)
+        place = jobs.place(run) if status.state == "queued" and status.pid is None else None
+    except ValueError as error:
+        return Entry(name=run.name, state="damaged", status=Status(), problem=str(error))
+    return replace(entry, state=status.state, status=status, place=place)
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """A row of the table of runs."""
+    run = runs.find(entry.name)
+    path, seen = str(run.path), (entry.state, *_look(run, (*ENTRY_FILES, run.metrics_path.name)))
+    known = _ROWS.get(path)
+    if known is None or known[0] != seen:
+        judged = verdict(entry.name)
+        row = {"run": entry.name, "state": entry.state, "verdict": judged.name if judged else ""}
+        row |= {"recipe": entry.recipe, "latent_size": entry.latent_size}
+        row |= {name: value for name, value in figures(entry.name).items() if not isinstance(value, list | dict)}
+        known = _ROWS[path] = (seen, row)
+    return known[1]
+
+
+def _look(run: runs.Run, files: Iterable[str]) -> tuple[Any, ...]:
+    """How files of a run are: when each was written, and its size; None for one that is not there."""
+    found = []
+    for name in files:
+        try:
+            at = os.stat(f"{run.path}/{name}")  # noqa: PTH116  # a thousand times over
+            found.append((at.st_mtime_ns, at.st_size, at.st_ino))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
+EVERY = 2.0
+"""Seconds between two looks at the queue while the app runs."""
+_KEEPERS: dict[Path, threading.Thread] = {}
+_KEEPERS_LOCK = threading.Lock()
+
+
+def _keep_going() -> None:
+    """See to it that somebody starts what waits, though no page is open and a training process died without a word."""
+    folder = runs.root()
+    with _KEEPERS_LOCK:
+        if folder not in _KEEPERS or not _KEEPERS[folder].is_alive():
+            _KEEPERS[folder] = threading.Thread(target=_keep, args=(folder,), daemon=True, name=f"queue of {folder}")
+            _KEEPERS[folder].start()
+
+
+def _keep(folder: Path) -> None:
+    said = ""
+    while folder == runs.root():
+        try:
+            jobs.advance(folder)
+        except ValueError as error:
+            if str(error) != said:
+                logging.getLogger(__name__).warning("The queue does not go on: %s", error)
+            said = str(error)
+        time.sleep(EVERY)

@@ -37,8 +37,11 @@ def verdict_badge(name: str) -> str:
 
 
 def progress(entry: backend.Entry) -> None:
-    """How far an active run is, and how long it will take."""
+    """How far an active run is, and how long it will take; or what it waits for."""
     status = entry.status
+    if entry.place:
+        st.markdown(f":material/hourglass_empty: Place {entry.place} in the queue. {escape(status.message)}")
+        return
     share = status.step / status.total_steps if status.total_steps else 0.0
     words = f"step {status.step:,} of {status.total_steps:,}" if status.total_steps else "Getting ready"
     if status.message:

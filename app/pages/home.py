@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from app import backend, palette
+from app import backend, palette, state
+from app.components.job_queue import job_queue
 from app.components.run_card import run_card
 from app.components.sentences import escape
 
@@ -28,8 +29,17 @@ with st.grid(3, min_column_width=260):
             st.page_link(f"app/pages/{page}.py", label=f"**{name}**", icon=":material/arrow_forward:")
 
 
+STEP = 24
+"""Runs that are shown at first, and how many more at a time."""
+
+
+def show_more() -> None:
+    """Show further runs."""
+    st.session_state[state.HOME_SHOWN] = st.session_state.get(state.HOME_SHOWN, STEP) + STEP
+
+
 def cards(training: bool) -> None:
-    """The runs as cards; redrawn every few seconds while one of them trains."""
+    """The queue, and the runs as cards; redrawn every few seconds while one of them trains."""
     entries = backend.entries()
     if training != any(entry.active for entry in entries):
         st.rerun()
@@ -37,12 +47,19 @@ def cards(training: bool) -> None:
         st.markdown("There are no runs yet. Train the first one: the recipe *two-phase* is a good beginning.")
         return
     colours = backend.colours()
+    job_queue(entries, colours)
+    known = [entry for entry in entries if not entry.place]  # those that wait stand in the queue
+    count = st.session_state.get(state.HOME_SHOWN, STEP)
     with st.grid(3, min_column_width=300):
-        for entry in entries:
+        for entry in [*known[:count], *(entry for entry in known[count:] if entry.active)]:
             try:
                 run_card(entry, colours.get(entry.name, palette.QUIET))
             except ValueError as error:  # it was deleted while the list was drawn
                 st.caption(escape(str(error)))
+    if len(known) > count:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(f"Show {min(STEP, len(known) - count)} more", icon=":material/expand_more:", on_click=show_more)
+            st.page_link("app/pages/runs.py", label=f"All {len(known):,} runs", icon=":material/monitoring:")
 
 
 st.header("Runs", anchor=False)

@@ -1,37 +1,27 @@
 """Runs: watch them train, compare them, and stop, resume, rename or delete them."""
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from app import backend, state
 from app.components import config_form
+from app.components.job_queue import attempt, job_queue
 from app.components.run_picker import run_picker
 from app.components.run_table import run_table
 from app.components.sentences import escape
 from app.components.training_monitor import EVERY, monitor
 
 
-def attempt(action: Callable[[], str | None]) -> None:
-    """Do something to a run and say in one sentence how it went."""
-    try:
-        said = action()
-    except ValueError as error:
-        said = str(error)
-    if said:
-        state.say(escape(said))
-
-
 def stop(name: str) -> str:
     """Ask a run to stop."""
+    waited = backend.entry(name).place
     backend.stop(name)
-    return f"{name} saves what it has and stops."
+    return f"{name} no longer waits." if waited else f"{name} saves what it has and stops."
 
 
 def resume(name: str) -> str:
     """Go on with a run."""
     backend.resume(name)
-    return f"{name} goes on where it stopped."
+    return f"{name} waits for its turn." if backend.entry(name).place else f"{name} goes on where it stopped."
 
 
 def rename(name: str) -> str:
@@ -58,7 +48,9 @@ def actions(entry: backend.Entry) -> None:
     """What can be done with a run in its state."""
     name = entry.name
     with st.container(horizontal=True, vertical_alignment="center"):
-        if entry.state in ("queued", "running"):
+        if entry.place:
+            st.button("Take out of the queue", icon=":material/close:", on_click=attempt, args=(lambda: stop(name),))
+        elif entry.state in ("queued", "running"):
             st.button("Stop", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(name),))
         if entry.state in ("stopped", "failed"):
             st.button(
@@ -73,7 +65,7 @@ def actions(entry: backend.Entry) -> None:
             )
         if st.button("Train again with these settings", icon=":material/content_copy:"):
             reuse(name)
-        if not entry.bundled and not entry.active:
+        if not entry.bundled and (not entry.active or entry.place):
             with st.popover("Rename", icon=":material/edit:"), st.form("runs_rename", border=False):
                 st.text_input("New name", value=name, key=state.RUNS_NAME)
                 st.form_submit_button("Rename", on_click=attempt, args=(lambda: rename(name),))
@@ -107,7 +99,7 @@ if not entries:
         opener()
     st.stop()
 
-training = [name for name, entry in entries.items() if entry.active]
+training = [name for name, entry in entries.items() if entry.active and not entry.place]
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = run_picker(list(entries), default=training[0] if training else None)
     sound = [other for other, entry in entries.items() if not entry.problem and other != name]
@@ -120,6 +112,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         placeholder="other runs",
     )
     opener()
+
+if any(other.place for other in entries.values()):
+
+    @st.fragment(run_every=3)
+    def waiting() -> None:
+        """The queue, as it is now."""
+        job_queue(backend.entries(), backend.colours())
+
+    waiting()
 
 entry = entries[name]
 if entry.problem:

@@ -133,6 +133,13 @@ def show_text(data: backend.Data) -> int | None:
     return preview.sentences
 
 
+def before() -> int:
+    """How many runs come before one that is launched now; none where it can train at once."""
+    active, queue = [entry for entry in backend.entries() if entry.active], backend.queue()
+    ahead = len(active)
+    return ahead if queue.paused or queue.waiting or ahead >= queue.at_once else 0
+
+
 def cost(estimate: backend.Estimate) -> str:
     """What a run will take, in words that say how sure they are."""
     if estimate.seconds is None:
@@ -197,10 +204,16 @@ elif config:
     st.markdown(f":material/timer: {cost(backend.estimate(config, amount))}")
     for idle in config.idle_settings():
         st.warning(sentences.escape(idle), icon=":material/info:")
-if st.button("Launch", type="primary", icon=":material/rocket_launch:", disabled=bool(problem)) and config:
+ahead = before()
+label = f"Add to the queue ({ahead} before it)" if ahead else "Launch"
+wanted = st.button(label, key="train_launch", type="primary", icon=":material/rocket_launch:", disabled=bool(problem))
+if wanted and config:
     launched = backend.launch(name.strip(), config)
     st.session_state[state.TRAIN_AUTO_NAME] = name  # taken now: a new one is proposed next time
-    state.say(f"{launched} is training. It goes on when you close this window.")
+    if place := backend.entry(launched).place:
+        state.say(f"{launched} has place {place} in the queue. It starts by itself, also when you close this window.")
+    else:
+        state.say(f"{launched} is training. It goes on when you close this window.")
     st.switch_page("app/pages/runs.py", query_params={state.RUN: launched})
 if config and not problem:
     with st.expander("The same from a terminal", icon=":material/terminal:"):

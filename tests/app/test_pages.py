@@ -12,8 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import backend, state
-from vae import recipes
-from vae.runs import Run
+from vae import jobs, recipes
+from vae.runs import Run, Status
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
@@ -83,6 +83,86 @@ def test_home_shows_every_run_with_its_state_and_verdict(make_run, root):
 
 
 # Runs
+@pytest.fixture
+def line(make_run, root):
+    """A run in training, which is this process, and three that wait for it."""
+    make_run("busy", share=0.4, state="running", pid=os.getpid(), eta_s=130.0)
+    for name in ("one", "two", "three"):
+        jobs.launch(name, recipes.plain_vae())
+
+
+def press(at, key):
+    next(button for button in at.button if button.key == key).click()
+    at.run()
+    assert not at.exception
+
+
+def test_home_shows_the_queue_and_changes_it(line):
+    at = open_page()
+    said = words(at)
+    assert "1 in training, 3 waiting" in said
+    assert "Waits behind one and two." in said
+    assert "**busy**" in said
+    assert len(at.get("progress")) == 1  # those that wait have no card
+    assert [button.key for button in at.button if button.disabled] == ["queue_up_one", "queue_down_three"]
+    press(at, "queue_up_two")
+    assert jobs.queue().waiting == ("two", "one", "three")
+    press(at, "queue_down_two")
+    press(at, "queue_out_one")
+    assert jobs.queue().waiting == ("two", "three")
+    assert backend.entry("one").state == "stopped"
+    at.toggle(key=state.QUEUE_PAUSED).set_value(True).run()
+    at.number_input(key=state.QUEUE_AT_ONCE).set_value(2).run()
+    assert (jobs.queue().at_once, jobs.queue().paused) == (2, True)
+    assert "The queue is paused." in words(at)
+    jobs.set_queue(at_once=1)  # in another window
+    at.run()
+    assert at.number_input(key=state.QUEUE_AT_ONCE).value == 1
+
+
+def test_what_cannot_be_done_to_the_queue_is_said(line, root):
+    at = open_page()
+    shutil.rmtree(root / "two")  # meanwhile, elsewhere
+    press(at, "queue_out_two")
+    assert any("There is no run at" in toast.value for toast in at.toast)
+
+
+def test_of_very_many_runs_home_shows_some_and_those_in_training(make_run, root):
+    make_run("busy", share=0.1, state="running", pid=os.getpid())
+    for number in range(60):
+        Run.create(root / f"run-{number}", recipes.plain_vae()).write_status(Status(state="stopped"))
+    at = open_page()
+    assert len([link for link in at.get("page_link") if link.proto.label == "Curves"]) == 25
+    assert "**busy**" in words(at)
+    next(button for button in at.button if button.label == "Show 24 more").click()
+    at.run()
+    assert len([link for link in at.get("page_link") if link.proto.label == "Curves"]) == 49
+
+
+def test_a_waiting_run_can_be_taken_out_and_put_back(line):
+    at = open_page("runs", run="two")
+    assert "Place 2 in the queue. Waits behind one." in words(at)
+    assert "Delete for good" in [button.label for button in at.button]
+    next(button for button in at.button if button.label == "Take out of the queue").click()
+    at.run()
+    assert any("two no longer waits" in toast.value for toast in at.toast)
+    next(button for button in at.button if button.label == "Resume").click()
+    at.run()
+    assert any("two waits for its turn" in toast.value for toast in at.toast)
+    assert jobs.queue().waiting == ("one", "three", "two")
+    assert not at.exception
+
+
+def test_the_button_says_that_a_new_run_will_wait(line, root):
+    at = open_page("train")
+    at.text_input(key=state.TRAIN_NAME).set_value("fourth")
+    at.run()
+    next(button for button in at.button if button.label == "Add to the queue (4 before it)").click()
+    at.run()
+    assert any("fourth has place 4 in the queue" in toast.value for toast in at.toast)
+    assert jobs.queue().waiting == ("one", "two", "three", "fourth")
+
+
 
 
 def test_the_runs_page_without_runs_says_what_to_do(root):
@@ -367,7 +447,7 @@ def test_settings_without_effect_are_said(root):
 
 
 def test_launch_makes_the_run_and_goes_to_its_curves(root, monkeypatch):
-    monkeypatch.setattr("vae.jobs.start", lambda run: run)
+    monkeypatch.setattr("vae.jobs.start", lambda run, **_: run)
     at = open_page("train")
     at.number_input(key=state.knob("model", "latent_size")).set_value(8)
     at.text_input(key=state.TRAIN_NAME).set_value("mine")
@@ -382,7 +462,7 @@ def test_launch_makes_the_run_and_goes_to_its_curves(root, monkeypatch):
 
 
 def test_going_back_and_forth_between_form_and_runs(make_run, root, monkeypatch):
-    monkeypatch.setattr("vae.jobs.start", lambda run: run)
+    monkeypatch.setattr("vae.jobs.start", lambda run, **_: run)
     make_run("first", config=recipes.get("cyclic-vae").with_settings(["model.latent_size=7"]))
     at = open_page("train")
     at.switch_page("app/pages/runs.py").run()
@@ -393,7 +473,7 @@ def test_going_back_and_forth_between_form_and_runs(make_run, root, monkeypatch)
         at.switch_page("app/pages/train.py")  # AppTest forgets that the script has switched
         at.text_input(key=state.TRAIN_NAME).set_value(name)
         at.run()
-        next(button for button in at.button if button.label == "Launch").click()
+        next(button for button in at.button if button.key == "train_launch").click()
         at.run()
         assert not at.exception
         assert at.selectbox(key=state.RUN).value == name
@@ -402,7 +482,7 @@ def test_going_back_and_forth_between_form_and_runs(make_run, root, monkeypatch)
 
 
 def test_a_process_that_cannot_be_started_is_said_in_a_sentence(root, monkeypatch):
-    def refuse(run):
+    def refuse(run, **_):
         raise ValueError("The training process could not be started (no memory).")
 
     monkeypatch.setattr("vae.jobs.start", refuse)

@@ -137,7 +137,7 @@ def resume(options: argparse.Namespace) -> Answer:
 
 def _queued(run: Run, does: str) -> Answer:
     """Whether a run that was put into the queue trains by now, or what it waits for."""
-    status, place = jobs.reconcile(run), jobs.queue(run.path.resolve().parent).place(run.path.resolve().name)
+    status, place = jobs.reconcile(run), jobs.place(run)
     words = f"{run.name} {does} in process {status.pid}; `python -m vae runs` shows how."
     if place:
         words = f"{run.name} has place {place} in the queue. {status.message} `python -m vae queue` shows all."

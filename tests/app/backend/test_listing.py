@@ -1,6 +1,13 @@
 import shutil
+import sys
+import time
+
+import pytest
 
 from app import backend, palette
+from app.backend import listing
+from vae import jobs, recipes
+from vae.runs import Run
 
 
 def test_every_run_is_listed_newest_first_also_a_damaged_one(make_run, root):
@@ -51,3 +58,68 @@ def test_a_run_keeps_its_colour(make_run, root):
     assert set(after) == {"c", "z"}
     (root / "colours.json").write_text("{broken", encoding="utf-8")
     assert set(backend.colours().values()) <= set(palette.PALETTE)
+
+
+def test_a_run_that_has_ended_is_read_again_only_when_it_changed(make_run, monkeypatch):
+    run = make_run("one", share=0.2, state="stopped")
+    before, row = backend.entries(), backend.table().iloc[0].to_dict()
+    assert row["kl_nats"] > 0
+    with monkeypatch.context() as patch:
+        patch.setattr(listing, "_read_entry", lambda run: pytest.fail("read again"))
+        patch.setattr(listing, "figures", lambda name: pytest.fail("read again"))
+        assert backend.entries() == before
+        assert backend.table().iloc[0].to_dict() == row
+    run.update_status(message="something else")
+    assert backend.entry("one").status.message == "something else"
+    (run.path / "model").mkdir()
+    (run.path / "model" / "config.json").touch()
+    assert backend.entry("one").has_model
+    with run.metrics_path.open("a", encoding="utf-8") as file:
+        file.write('{"split": "valid", "phase": 2, "step": 9999, "kl_nats": 1.0, "delta_nll_nats": 2.0}\n')
+    assert backend.table().iloc[0]["step"] == 9999
+    (run.path / "config.json").write_text("{", encoding="utf-8")
+    assert backend.entry("one").state == "damaged"
+    shutil.rmtree(run.path)
+    assert backend.entries() == []
+
+
+WAIT = (
+    "import sys, time; from vae import jobs; from vae.runs import Run; run = Run(sys.argv[1]); jobs.claim(run)\n"
+    "run.update_status(state='running'); time.sleep(60)"
+)
+
+
+def until(run, state):
+    deadline = time.monotonic() + 20
+    while run.status.state != state:
+        assert time.monotonic() < deadline, run.status
+        time.sleep(0.02)
+
+
+def test_a_training_process_that_dies_does_not_stall_the_queue_while_the_app_is_up(root, monkeypatch):
+    """Nobody looks at a page after the first time."""
+    monkeypatch.setattr(listing, "EVERY", 0.05)
+    monkeypatch.setattr(jobs, "_command", lambda run: [sys.executable, "-c", WAIT, str(run.path)])
+    before = set(jobs._children)
+    assert backend.entries() == []
+    try:
+        first, second = jobs.launch("first", recipes.plain_vae()), jobs.launch("second", recipes.plain_vae())
+        until(first, "running")
+        assert [(entry.name, entry.place) for entry in backend.entries()] == [("second", 1), ("first", None)]
+        jobs._children[first.status.pid].kill()
+        until(second, "running")
+        assert first.status.state == "failed"
+    finally:
+        for pid in set(jobs._children) - before:
+            child = jobs._children.pop(pid)
+            child.kill()
+            child.wait()
+
+
+def test_a_queue_that_is_damaged_is_said_by_those_that_wait(root):
+    jobs.set_queue(paused=True)
+    jobs.launch("one", recipes.plain_vae())
+    assert backend.entry("one").place == 1
+    (root / "queue.json").write_text("{", encoding="utf-8")
+    assert "queue.json is damaged" in backend.entry("one").problem
+    assert Run(root / "one").status.state == "queued"

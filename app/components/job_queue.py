@@ -1,0 +1,93 @@
+"""The queue: which runs wait, what for, and how many train at once; moved, taken out and held up here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import streamlit as st
+
+from app import backend, palette, state
+from app.components.run_card import dot
+from app.components.sentences import escape
+
+SHOWN = 10
+"""Waiting runs in the list; of more, the first."""
+
+
+def job_queue(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> None:
+    """The queue with its controls, in the surrounding container; nothing where nothing trains or waits."""
+    if not any(entry.active for entry in entries):
+        return
+    waiting = sorted((entry for entry in entries if entry.place), key=lambda entry: entry.place or 0)
+    training = sum(entry.active for entry in entries) - len(waiting)
+    queue = backend.queue()
+    st.session_state[state.QUEUE_AT_ONCE] = queue.at_once  # what another window has changed is seen here, too
+    st.session_state[state.QUEUE_PAUSED] = queue.paused
+    with st.container(border=True, gap="small", key="queue"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**Queue**  \n{training} in training, {len(waiting)} waiting", width="stretch")
+            if waiting:
+                st.toggle("Paused", key=state.QUEUE_PAUSED, on_change=_pause, help="Runs that wait stay waiting.")
+            st.number_input(
+                "At once",
+                min_value=1,
+                max_value=backend.MOST_AT_ONCE,
+                key=state.QUEUE_AT_ONCE,
+                on_change=_train_at_once,
+                width=140,
+                help="How many runs train at once. They share the processor: together they are hardly faster.",
+            )
+        for entry in waiting[:SHOWN]:
+            _waiting(entry, len(waiting), colours.get(entry.name, palette.QUIET))
+        if len(waiting) > SHOWN:
+            st.caption(f"and {len(waiting) - SHOWN} more")
+
+
+def _waiting(entry: backend.Entry, count: int, colour: str) -> None:
+    """A run that waits, with its place, and the buttons that change it."""
+    place, name = entry.place or 0, entry.name
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"{place} &nbsp; {dot(name, colour)} &nbsp; {escape(entry.status.message)}", width="stretch")
+        _button(
+            name, "up", "arrow_upward", f"{name} one place forward", place > 1, lambda: backend.move(name, place - 1)
+        )
+        _button(
+            name,
+            "down",
+            "arrow_downward",
+            f"{name} one place back",
+            place < count,
+            lambda: backend.move(name, place + 1),
+        )
+        _button(name, "out", "close", f"Take {name} out of the queue", True, lambda: backend.stop(name))
+
+
+def _button(name: str, key: str, icon: str, label: str, possible: bool, action: Callable[[], None]) -> None:
+    st.button(
+        "",
+        key=f"queue_{key}_{name}",
+        icon=f":material/{icon}:",
+        help=label,
+        type="tertiary",
+        disabled=not possible,
+        on_click=attempt,
+        args=(action,),
+    )
+
+
+def attempt(action: Callable[[], str | None]) -> None:
+    """Do something to a run, and say in one sentence how it went if there is anything to say."""
+    try:
+        said = action()
+    except ValueError as error:
+        said = str(error)
+    if said:
+        st.toast(escape(said))
+
+
+def _pause() -> None:
+    attempt(lambda: backend.pause_queue(st.session_state[state.QUEUE_PAUSED]))
+
+
+def _train_at_once() -> None:
+    attempt(lambda: backend.train_at_once(st.session_state[state.QUEUE_AT_ONCE]))
