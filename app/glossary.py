@@ -11,7 +11,10 @@ from vae.glossary import METRICS, Metric
 
 __all__ = ["CURVES", "METRICS", "PHASES", "STATES", "TABLE", "Metric", "duration"]
 
-CURVES = ("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "kl_weight", "denoising_nats")
+CURVES = (
+    *("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "neg_elbo_nats"),
+    *("kl_weight", "learning_rate", "sentences_per_second", "denoising_nats"),
+)
 """The figures drawn as curves, in the order in which they answer “is it alive?”; the last in phase 0 only."""
 
 TABLE = ("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "neg_elbo_nats", "ppl_word")

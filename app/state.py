@@ -30,6 +30,23 @@ RUNS_STEP = "runs_step"
 RUNS_NEWEST = "runs_newest"
 """Runs page: the newest step at the last redraw, to tell whether the reader follows it."""
 
+RUNS_CURVES = "runs_curves"
+RUNS_X = "runs_x"
+"""Runs page, in the URL: what the curves are drawn over."""
+RUNS_LOG = "runs_log"
+"""Runs page, in the URL: the figures that are on a logarithmic axis, with dots between them."""
+RUNS_SMOOTH = "runs_smooth"
+"""Runs page, in the URL: over how many steps the curves are smoothed."""
+RUNS_RANGE = "runs_range"
+"""Runs page, in the URL: the part of the curves that is shown, as `120~900` on their axis; none for all."""
+
+FILM_OPEN = "film"
+"""Runs page: whether the film of the training is open."""
+FILM_PLANE = "film_plane"
+FILM_STILL = "film_still"
+"""Runs page: of each run that trains, the step whose codes the plane of its film is laid through."""
+FILM = "film_played"
+
 RUNS_NAME = "runs_new_name"
 """Runs page: the new name in the rename form."""
 

@@ -1,5 +1,6 @@
-// What the map of codes and a plane through them have in common: a canvas that is moved by pointer, wheel and keys, a
-// card beside what is pointed at, and its picture as a file.
+// What the map of codes, a plane through them and the curves of training have in common: clicks that are numbered, the
+// colours of the page, and a picture as a file; of map and plane also a canvas that is moved by pointer, wheel and keys,
+// and a card beside what is pointed at.
 //
 // A path on it follows the strip of sentences beside it through the event `bottleneck:step` on the document.
 
@@ -20,10 +21,11 @@ function mount(component, Kind) {
   };
 }
 
-// Whoever extends it says how far one can zoom (`reach`: the shares of the whole view that are the least and the most),
-// what the first view is (`fit`), how it is painted (`paint`), and what follows from a changed view (`redraw`), from a
-// pointer that is over a spot (`hover`) or clicked there (`click`), from leaving it (`hide`), and an arrow key (`step`).
-class Canvas {
+class Clicks {
+  name = Math.random().toString(36).slice(2);
+  clicks = [];
+  count = 0;
+
   // What was clicked, with the clicks just before it: of several that come while Python is busy only the last arrives,
   // and it may arrive twice. They are numbered, so that each is heard once (`state.unheard`).
   clicked(what) {
@@ -32,8 +34,14 @@ class Canvas {
     this.clicks = [...this.clicks.filter(({ at }) => now - at < RECENT), { ...what, number: this.count, at: now }];
     return { canvas: this.name, clicks: this.clicks };
   }
+}
 
+// Whoever extends it says how far one can zoom (`reach`: the shares of the whole view that are the least and the most),
+// what the first view is (`fit`), how it is painted (`paint`), and what follows from a changed view (`redraw`), from a
+// pointer that is over a spot (`hover`) or clicked there (`click`), from leaving it (`hide`), and an arrow key (`step`).
+class Canvas extends Clicks {
   constructor(root) {
+    super();
     this.root = root;
     this.canvas = root.querySelector("canvas");
     this.card = root.querySelector(".card");
@@ -41,9 +49,6 @@ class Canvas {
     this.live = root.querySelector(".live");
     this.pen = this.canvas.getContext("2d");
     this.pointers = new Map();
-    this.name = Math.random().toString(36).slice(2);
-    this.clicks = [];
-    this.count = 0;
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.canvas);
     this.follow = (event) => this.onStep(event.detail);
@@ -61,11 +66,7 @@ class Canvas {
     const before = this.data;
     this.data = data;
     this.canvas.setAttribute("aria-label", data.alt);
-    const style = getComputedStyle(this.canvas);
-    this.ink = style.getPropertyValue("--st-text-color").trim() || "#222";
-    this.ground = style.getPropertyValue("--st-background-color").trim() || "#fff";
-    this.accent = style.getPropertyValue("--st-primary-color").trim() || "#0a7";
-    this.font = style.fontFamily;
+    Object.assign(this, theme(this.canvas));
     if (before?.path?.id !== data.path?.id) this.position = data.path?.position ?? 0;
     return before;
   }
@@ -270,11 +271,7 @@ class Canvas {
   save() {
     const pen = new Picture(this.width, this.height, this.ground, this.font);
     this.paint(pen);
-    const link = element("a");
-    link.href = URL.createObjectURL(new Blob([pen.text()], { type: "image/svg+xml" }));
-    link.download = `${this.data.name}.svg`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    download(pen.blob(), `${this.data.name}.svg`);
   }
 }
 
@@ -372,11 +369,34 @@ class Picture {
       `<text transform="${this.turn}" x="${x}" y="${y}" font-size="${size}" text-anchor="${anchor}" ${look}${down}>${words}</text>`,
     );
   }
+  blob() {
+    return new Blob([this.text()], { type: "image/svg+xml" });
+  }
   text() {
     const { width, height } = this;
     const family = this.family.replaceAll('"', "'");
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="${family}">${this.parts.join("\n")}</svg>`;
   }
+}
+
+// The colours and the font of the page, where something stands on it.
+function theme(place) {
+  const style = getComputedStyle(place);
+  const colour = (name, usual) => style.getPropertyValue(name).trim() || usual;
+  return {
+    ink: colour("--st-text-color", "#222"),
+    ground: colour("--st-background-color", "#fff"),
+    accent: colour("--st-primary-color", "#0a7"),
+    font: style.fontFamily,
+  };
+}
+
+function download(blob, name) {
+  const link = element("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 function clamp(value, low, high) {

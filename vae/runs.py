@@ -323,16 +323,19 @@ def append_line(path: Path, event: Mapping[str, Any]) -> None:
         file.write(_encode(event))
 
 
-def read_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+def read_lines(path: Path, offset: int = 0, most: int | None = None) -> tuple[list[dict[str, Any]], int]:
     """The whole lines of a .jsonl file from a byte offset on, and the offset after them.
 
-    A last line that is still being written is left for the next call; a line that a crash cut short is passed over.
+    With `most`, the lines that begin within so many bytes. A last line that is still being written is left for the
+    next call; a line that a crash cut short is passed over.
     """
     if not path.is_file():
         return [], 0
     with path.open("rb") as file:
         file.seek(offset)
-        content = file.read()
+        content = file.read(-1 if most is None else most)
+        if not content.endswith(b"\n"):
+            content += file.readline()
     whole = content[: content.rfind(b"\n") + 1]
     events = []
     for line in whole.splitlines():

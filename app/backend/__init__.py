@@ -4,6 +4,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `ValueError` with one sentence, made for being shown.
 
 `listing`  The runs that there are, and their colours.
+`tracks`   Figures over steps, in as many numbers as a screen can show.
 `history`  What a run has said so far, and the verdict on it.
 `jobs`     Launch, stop, resume, rename, delete; the order of those that wait.
 `form`     Recipes, knobs, corpora, what a run will cost.
@@ -90,7 +91,22 @@ from app.backend.form import (
     recipe_names,
     save_upload,
 )
-from app.backend.history import figures, kl_per_dimension, log_tail, metrics, samples, verdict
+from app.backend.history import (
+    CloseUp,
+    Course,
+    close_up,
+    course,
+    figures,
+    kl_per_dimension,
+    log_tail,
+    memory,
+    metrics_csv,
+    sample,
+    sample_steps,
+    samples,
+    speed,
+    verdict,
+)
 from app.backend.jobs import delete, launch, move, pause_queue, rename, resume, stop, train_at_once
 from app.backend.listing import Entry, colours, config, entries, entry, queue, showcase, table
 from app.backend.maps import (
@@ -162,8 +178,10 @@ __all__ = [
     "SHARE",
     "SPANNING",
     "Board",
+    "CloseUp",
     "Codes",
     "Config",
+    "Course",
     "Cut",
     "Data",
     "Decoding",
@@ -198,12 +216,14 @@ __all__ = [
     "changed",
     "check_name",
     "check_source",
+    "close_up",
     "codes",
     "codes_file",
     "colours",
     "comma_separated",
     "command",
     "config",
+    "course",
     "decode",
     "delete",
     "describe",
@@ -241,7 +261,8 @@ __all__ = [
     "measure",
     "measured",
     "measuring",
-    "metrics",
+    "memory",
+    "metrics_csv",
     "model",
     "move",
     "neighbours",
@@ -272,10 +293,13 @@ __all__ = [
     "report_sentences",
     "report_symbol",
     "resume",
+    "sample",
+    "sample_steps",
     "samples",
     "save_upload",
     "showcase",
     "snapshots",
+    "speed",
     "start_code",
     "steered",
     "steered_command",

@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.backend import errands, shell
 from app.backend.errands import Errand
-from app.backend.history import metrics
+from app.backend.history import course
 from app.backend.listing import Entry
 from app.backend.models import mark
 from vae import doctor, runs, tables
@@ -133,11 +133,16 @@ def gap(one: Evaluation, yardsticks: Iterable[Evaluation]) -> Gap | None:
 
 
 def trajectory(name: str) -> pd.DataFrame:
-    """Where a run was at each check of its finetuning: step, phase, kl_nats, rec_nats."""
-    history = metrics(name)
-    columns = ["step", "phase", "kl_nats", "rec_nats"]
-    checks = history[(history["split"] == "valid") & (history["phase"] > 0)].reindex(columns=columns)
-    return checks.dropna().drop_duplicates("step", keep="last")
+    """Where a run was at each check of its finetuning: step, phase, kl_nats, rec_nats; of very many checks a part."""
+    import pandas as pd
+
+    known = course(name)
+    steps = known.valid["last"]
+    phases = [
+        max(1, known.phase_at(step)) for step in steps
+    ]  # where phase 0 ends, phase 1 is checked for the first time
+    figures = {figure: known.valid["figures"].get(figure, {}).get("last") for figure in ("kl_nats", "rec_nats")}
+    return pd.DataFrame({"step": steps, "phase": phases, **figures}).dropna()
 
 
 def _key(name: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 import streamlit as st
 
 from app.backend import shell
-from app.backend.history import metrics
+from app.backend.history import course
 from vae import config as vae_config
 from vae import recipes, runs
 from vae.config import Config, Data, Knob
@@ -213,8 +213,10 @@ def _alike(run: runs.Run, settings: Config) -> bool:
 
 def _speeds(name: str) -> dict[int, float]:
     """Median training speed of a run in each of its phases, in sentences a second."""
-    frame = metrics(name)
-    if "sentences_per_second" not in frame:
-        return {}
-    measured = frame[frame["sentences_per_second"] > 0].groupby("phase")["sentences_per_second"].median()
-    return {int(phase): float(speed) for phase, speed in measured.items()}
+    known = course(name)
+    measured = known.train["figures"].get("sentences_per_second", {"last": []})["last"]
+    speeds: dict[int, list[float]] = {}
+    for step, speed in zip(known.train["last"], measured, strict=False):
+        if speed:
+            speeds.setdefault(known.phase_at(step), []).append(speed)
+    return {phase: statistics.median(values) for phase, values in speeds.items()}

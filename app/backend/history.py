@@ -1,53 +1,150 @@
-"""What a run has said so far: its measurements, its sentences, its log, and what the doctor makes of them."""
+"""What a run has said so far: its measurements, its sentences, its log, and what the doctor makes of them.
+
+A history is read once, and then on from where the last reading ended. What is kept of the measurements does not grow
+with the run (`tracks`); what is finer is read from the file again, for the range of steps that somebody looks at.
+"""
 
 from __future__ import annotations
 
+import bisect
+import contextlib
+import csv
+import io
+import math
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psutil
 import streamlit as st
 
 from app.backend.logs import last_lines
+from app.backend.tracks import Columns, Track, shown
 from vae import doctor, runs
 
-if TYPE_CHECKING:
-    import pandas as pd
+BLOCK = 1 << 16
+"""Bytes of a file that are read at a time; of every block it is known at which step it begins."""
+
+SPLITS = ("train", "valid")
+"""What is logged while training, and what is measured on held-out sentences."""
+
+PLACES = ("step", "phase", "epoch")
+"""What says where an event belongs."""
+
+CLOSE_UPS = 4
+"""Close-ups of one run that are kept."""
 
 
-def metrics(name: str) -> pd.DataFrame:
-    """The history of a run: a row an event, columns as in metrics.jsonl. Only what is new is read from the disk."""
-    import pandas as pd
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """The measurements of a run, thinned where there are many. Tables are those of `tracks.Track`."""
 
-    events = _ledger(str(runs.find(name).metrics_path)).events()
-    frame = pd.DataFrame([{k: v for k, v in event.items() if not isinstance(v, list | dict)} for event in events])
-    for column in ("step", "phase", "split"):
-        if column not in frame:
-            frame[column] = None
-    numeric = [column for column in frame if column != "split"]
-    frame[numeric] = frame[numeric].apply(pd.to_numeric, errors="coerce")
-    return frame.dropna(subset=["step", "phase"])
+    train: dict[str, Any]
+    valid: dict[str, Any]
+    steps: list[int]
+    """Steps at which it is known how far the run was; `epochs` and `hours` belong to them."""
+    epochs: list[float]
+    """Passes over the training sentences, all phases together."""
+    hours: list[float]
+    """Hours of training, reckoned from the measured speed: checks, saving and pauses are left out."""
+    phases: list[tuple[int, int, int]]
+    """(phase, first step, last step) of each phase so far, in order, each beginning where one ended."""
+    kl_per_dimension: dict[int, list[float]]
+    """The mean KL of each dimension of z, nats, at each check, by step; of very many checks a part, and the newest."""
+
+    def phase_at(self, step: int) -> int:
+        """The phase that a step of this history belongs to."""
+        return next(phase for phase, _, end in self.phases if step <= end)
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseUp:
+    """The measurements between two steps, finer than those of the whole."""
+
+    low: int
+    high: int
+    train: dict[str, Any]
+    valid: dict[str, Any]
+
+
+def course(name: str) -> Course:
+    """The measurements of a run. Only what is new is read from the disk."""
+    run = runs.find(name)
+    story = _story(str(run.metrics_path))
+    with story.reading():
+        pace = story.tracks["pace"].table()
+        figures = {figure: columns["last"] for figure, columns in pace["figures"].items()}
+        scale = run.config.train.batch_size / 3600
+        return Course(
+            **{split: story.tracks[split].table() for split in SPLITS},
+            steps=pace["last"],
+            epochs=figures.get("epoch", []),
+            hours=shown(effort * scale for effort in figures.get("effort", [])),
+            phases=story.phases(),
+            kl_per_dimension=story.units.items(),
+        )
+
+
+def close_up(name: str, low: int, high: int) -> CloseUp | None:
+    """The measurements of a run between two steps, from the file; None where `course` already has them all.
+
+    The same range is read once, so its end may lie before the newest step by now.
+    """
+    story = _story(str(runs.find(name).metrics_path))
+    with story.reading():
+        return story.close_up(low, high)
+
+
+def metrics_csv(name: str) -> bytes:
+    """Every event of a run's metrics.jsonl as CSV, all figures with all digits; lists have a column an entry."""
+    run = runs.find(name)
+    events = [{key: value for pair in event.items() for key, value in _flat(*pair)} for event in run.metrics()]
+    columns = list(dict.fromkeys(key for event in events for key in event))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(events)
+    return text.getvalue().encode()
 
 
 def samples(name: str) -> list[dict[str, Any]]:
     """The sentences of a run over time, oldest first: `step`, `phase`, `reconstructions`, `prior`."""
-    events = _ledger(str(runs.find(name).samples_path)).events()
-    return [event for event in events if _is_samples(event)]
+    book = _book(str(runs.find(name).samples_path))
+    with book.reading():
+        return list(book.events.values())
+
+
+def sample_steps(name: str) -> list[int]:
+    """The steps at which a run has written sentences, in order."""
+    book = _book(str(runs.find(name).samples_path))
+    with book.reading():
+        return list(book.events)
+
+
+def sample(name: str, step: int) -> dict[str, Any] | None:
+    """The sentences of a run at a step, as in `samples`; None where it has written none."""
+    book = _book(str(runs.find(name).samples_path))
+    with book.reading():
+        return book.events.get(step)
 
 
 def figures(name: str) -> dict[str, Any]:
     """The newest validation event of a finetuning phase; empty while there is none."""
-    for event in reversed(_ledger(str(runs.find(name).metrics_path)).events()):
-        if event.get("split") == "valid" and "delta_nll_nats" in event:
-            return event
-    return {}
+    story = _story(str(runs.find(name).metrics_path))
+    with story.reading():
+        return story.newest
 
 
 def kl_per_dimension(name: str) -> dict[int, list[float]]:
-    """The mean KL of each dimension of z, nats, at each check of a run, by step."""
-    events = _ledger(str(runs.find(name).metrics_path)).events()
-    checks = {event.get("step"): event.get("kl_per_dim_nats") for event in events}
-    return {step: kl for step, kl in checks.items() if isinstance(step, int) and isinstance(kl, list) and kl}
+    """The mean KL of each dimension of z, nats, at each check of a run, by step; of very many checks a part."""
+    story = _story(str(runs.find(name).metrics_path))
+    with story.reading():
+        return story.units.items()
 
 
 def verdict(name: str) -> doctor.Verdict | None:
@@ -59,44 +156,187 @@ def verdict(name: str) -> doctor.Verdict | None:
         return None
 
 
+def speed(name: str) -> float | None:
+    """Sentences a second that a run trained at when it last said so."""
+    story = _story(str(runs.find(name).metrics_path))
+    with story.reading():
+        return story.speed
+
+
+def memory(name: str) -> int | None:
+    """Bytes of memory that the processes of a run's trainer hold; None where none is alive."""
+    status = runs.find(name).status
+    if status.pid is None or status.process_started is None:
+        return None
+    try:
+        process = psutil.Process(status.pid)
+        if abs(process.create_time() - status.process_started) > 1:
+            return None  # another process has got the number
+        family = [process, *process.children(recursive=True)]
+        return sum(member.memory_info().rss for member in family)
+    except psutil.Error:
+        return None
+
+
 def log_tail(name: str, lines: int = 40) -> str:
     """The last lines of a run's log; empty while there is none."""
     return "\n".join(last_lines(runs.find(name).log_path, lines))
 
 
 class _Ledger:
-    """The events of one .jsonl file that only grows, read on from where the last reading ended.
+    """One .jsonl file that only grows, read on from where the last reading ended.
 
     A resumed run may rewrite its history, and a new run may take an old name: the last bytes that were read are
-    compared with the file before reading on, and if they differ, it is read from the start.
+    compared with the file before reading on, and if they differ, it is read from the start. Whoever extends it says
+    what there is before the first event (`clear`) and what becomes of one (`take`).
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._events, self._offset, self._tail = path, list[dict[str, Any]](), 0, b""
+        self.path = path
         self._lock = threading.Lock()
+        self._forget()
 
-    def events(self) -> list[dict[str, Any]]:
-        """Every whole event of the file by now."""
+    def clear(self) -> None:
+        """Nothing has been read."""
+        raise NotImplementedError
+
+    def take(self, event: dict[str, Any], offset: int) -> None:
+        """One more event, of the block that begins at an offset."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Every whole event of the file has been taken in, and nobody else reads meanwhile."""
         with self._lock:
-            if self._offset and self._bytes_before(self._offset) != self._tail:
-                self._events, self._offset, self._tail = [], 0, b""
-            new, offset = runs.read_lines(self._path, self._offset)
-            if offset != self._offset:
-                self._events += [event for event in new if isinstance(event, dict)]
-                self._offset, self._tail = offset, self._bytes_before(offset)
-            return list(self._events)
+            self._read_on()
+            yield
+
+    def _read_on(self) -> None:
+        if self._offset and self._bytes_before(self._offset) != self._tail:
+            self._forget()
+        while True:
+            events, offset = runs.read_lines(self.path, self._offset, BLOCK)
+            for event in events:
+                self.take(event, self._offset)
+            if offset == self._offset:
+                break
+            self._offset, self._tail = offset, self._bytes_before(offset)
+
+    def _forget(self) -> None:
+        self._offset, self._tail = 0, b""
+        self.clear()
 
     def _bytes_before(self, offset: int) -> bytes:
-        if not self._path.is_file():
+        if not self.path.is_file():
             return b""
-        with self._path.open("rb") as file:
+        with self.path.open("rb") as file:
             file.seek(max(0, offset - 256))
             return file.read(min(256, offset))
 
 
+class _Story(_Ledger):
+    """metrics.jsonl: tracks by split, and `pace`, how far the run was at each step."""
+
+    def clear(self) -> None:
+        self.tracks = {name: Track() for name in (*SPLITS, "pace")}
+        self.units = Columns()
+        self.newest: dict[str, Any] = {}
+        self.speed: float | None = None
+        self._ends: dict[int, int] = {}
+        self._blocks: list[tuple[int, int]] = []  # (first step, offset)
+        self._close_ups: dict[tuple[int, int], CloseUp | None] = {}
+        self._step, self._epoch, self._epochs, self._phase, self._effort = 0, 0.0, 0.0, None, 0.0
+
+    def take(self, event: dict[str, Any], offset: int) -> None:
+        step, phase, split = event.get("step"), event.get("phase"), event.get("split")
+        if split == "valid" and "delta_nll_nats" in event:
+            self.newest = event
+        units = event.get("kl_per_dim_nats")
+        if isinstance(step, int) and isinstance(units, list) and units and all(map(_is_number, units)):
+            self.units.add(step, shown(units))
+        if not isinstance(step, int) or not isinstance(phase, int) or split not in SPLITS:
+            return
+        if not self._blocks or offset - self._blocks[-1][1] >= BLOCK:
+            self._blocks.append((step, offset))
+        self._ends[phase] = max(step, self._ends.get(phase, 0))
+        self._keep_pace(step, phase, event)
+        self.tracks[split].add(step, _numbers(event))
+
+    def phases(self) -> list[tuple[int, int, int]]:
+        """As in `Course`."""
+        ends = sorted(self._ends.items())
+        starts = [0, *(end for _, end in ends)]
+        return [(phase, start, end) for (phase, end), start in zip(ends, starts, strict=False)]
+
+    def close_up(self, low: int, high: int) -> CloseUp | None:
+        """As in `close_up`."""
+        if (low, high) not in self._close_ups:
+            fine = any(self.tracks[split].thinned(low, high) for split in SPLITS)
+            self._close_ups[low, high] = self._read_close(low, high) if fine else None
+            for old in list(self._close_ups)[:-CLOSE_UPS]:
+                del self._close_ups[old]
+        return self._close_ups[low, high]
+
+    def _read_close(self, low: int, high: int) -> CloseUp:
+        tracks = {split: Track() for split in SPLITS}
+        first = bisect.bisect_left(self._blocks, (low, 0))
+        offset = self._blocks[max(0, first - 1)][1] if self._blocks else 0
+        after = bisect.bisect_right(self._blocks, (high, math.inf))
+        end = self._blocks[after][1] if after < len(self._blocks) else self._offset
+        events, _ = runs.read_lines(self.path, offset, end - offset)
+        for event in events:
+            step, split = event.get("step"), event.get("split")
+            if isinstance(step, int) and low <= step <= high and split in SPLITS:
+                tracks[split].add(step, _numbers(event))
+        return CloseUp(low=low, high=high, **{split: track.table() for split, track in tracks.items()})
+
+    def _keep_pace(self, step: int, phase: int, event: dict[str, Any]) -> None:
+        """Epochs are counted anew in every phase; the time comes from how many sentences a second there were."""
+        if phase != self._phase:
+            self._epochs, self._epoch, self._phase = self._epochs + self._epoch, 0.0, phase
+        if _is_number(event.get("epoch")):
+            self._epoch = float(event["epoch"])
+        speed = event.get("sentences_per_second")
+        if event["split"] == "train" and _is_number(speed) and speed > 0:
+            self._effort, self._step, self.speed = self._effort + max(0, step - self._step) / speed, step, speed
+        self.tracks["pace"].add(step, {"epoch": self._epochs + self._epoch, "effort": self._effort})
+
+
+class _Book(_Ledger):
+    """samples.jsonl: what is whole, by step."""
+
+    def clear(self) -> None:
+        self.events: dict[int, dict[str, Any]] = {}
+
+    def take(self, event: dict[str, Any], offset: int) -> None:
+        if _is_samples(event):
+            self.events[event["step"]] = event
+
+
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _ledger(path: str) -> _Ledger:
-    return _Ledger(Path(path))
+def _story(path: str) -> _Story:
+    return _Story(Path(path))
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _book(path: str) -> _Book:
+    return _Book(Path(path))
+
+
+def _numbers(event: dict[str, Any]) -> dict[str, float]:
+    """The figures of an event: everything that is a finite number and does not say where it belongs."""
+    return {name: value for name, value in event.items() if name not in PLACES and _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _flat(key: str, value: Any) -> list[tuple[str, Any]]:
+    """A cell of a table, or if the value is a list, one for each entry."""
+    return (
+        [(f"{key}_{index}", entry) for index, entry in enumerate(value)] if isinstance(value, list) else [(key, value)]
+    )
 
 
 def _is_samples(event: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app import backend, charts, state
+from app import backend, figures, state
 from app.components.run_card import dot
 from app.components.sentences import escape
 from app.glossary import METRICS
@@ -80,7 +80,7 @@ def does_z_help(
             )
     if gaps:
         with picture:
-            drawn = charts.gaps(pd.DataFrame([vars(gap) for gap in gaps]), colours)
+            drawn = figures.gaps(pd.DataFrame([vars(gap) for gap in gaps]), colours)
             figure(drawn, "does-z-help", f"Difference to the yardstick of {', '.join(gap.run for gap in gaps)}")
 
 
@@ -107,7 +107,7 @@ def rate_distortion(
     ends = pd.DataFrame([{"run": each.name, **_figures(each, "kl_nats", "rec_nats")} for each in found])
     ways = [backend.trajectory(each.name).assign(run=each.name) for each in found]
     costs = {each.name: each.report.nll_nats for each in yardsticks if each.name in colours}
-    drawn = charts.rate_distortion(ends, pd.concat(ways, ignore_index=True), colours, costs)
+    drawn = figures.rate_distortion(ends, pd.concat(ways, ignore_index=True), colours, costs)
     picture, words = st.columns(_BESIDE, gap="large", vertical_alignment="center")
     with picture:
         figure(drawn, "rate-distortion", f"KL against rec of {', '.join(colours)}", zoom=True)
@@ -134,7 +134,7 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
         )
         names = ("kl_nats", "mi_nats", "marginal_kl_least_nats")
         parts = pd.DataFrame([{"run": each.name, **_figures(each, *names)} for each in found])
-        figure(charts.kl_parts(parts), "kl-parts", f"Parts of the KL of {', '.join(colours)}")
+        figure(figures.kl_parts(parts), "kl-parts", f"Parts of the KL of {', '.join(colours)}")
     with right:
         st.subheader("How much information can be seen", anchor=False, help=METRICS["mi_nats"].definition)
         st.markdown(
@@ -142,7 +142,7 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
             "upper bound, where it is near enough to be seen: between the two lies MI."
         )
         growing = [pd.DataFrame(each.report.mi_by_sentences).assign(run=each.name) for each in found]
-        drawn = charts.information(pd.concat(growing, ignore_index=True), colours)
+        drawn = figures.information(pd.concat(growing, ignore_index=True), colours)
         figure(drawn, "mi-by-sentences", f"MI by the number of sentences, of {', '.join(colours)}")
 
 
@@ -150,7 +150,7 @@ def by_position(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
     """Where in a sentence z matters."""
     st.subheader("Where in the sentence z matters", anchor=False, help=METRICS["delta_nll_nats"].definition)
     places = pd.concat([_places(each) for each in found], ignore_index=True)
-    drawn = charts.by_position(places, colours)
+    drawn = figures.by_position(places, colours)
     picture, words = st.columns(_BESIDE, gap="large", vertical_alignment="center")
     with picture:
         figure(drawn, "delta-nll-by-position", f"Delta NLL by position, of {', '.join(colours)}")
@@ -175,14 +175,14 @@ def dimensions(found: backend.Evaluation, colour: str) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**KL of each dimension**", help=METRICS["kl_nats"].definition)
-        drawn = charts.dimensions(report.kl_per_dim_nats, order, colour, METRICS["kl_nats"].axis)
+        drawn = figures.dimensions(report.kl_per_dim_nats, order, colour, METRICS["kl_nats"].axis)
         figure(drawn, f"{found.name}-kl-by-dimension", f"KL of each dimension of {found.name}")
     with right:
         st.markdown(
             f"**Variance of its mean: {report.active_units} of {report.latent_size} in use**",
             help=METRICS["active_units"].definition,
         )
-        drawn = charts.dimensions(report.variance_per_dim, order, colour, "Var(μ)", line=0.01)
+        drawn = figures.dimensions(report.variance_per_dim, order, colour, "Var(μ)", line=0.01)
         figure(drawn, f"{found.name}-variance-by-dimension", f"Variance of each dimension of {found.name}")
 
 

@@ -1,7 +1,8 @@
 """A run as it trains: how far it is, what the doctor says, its curves, and what it writes at this moment.
 
 `monitor` is drawn inside a fragment that repeats while the run is active. Everything in it has a fixed key, so that
-a redraw changes what has changed and nothing else: no blinking, and a zoom stays.
+a redraw changes what has changed and nothing else: no blinking, and a zoom stays. What a redraw costs grows neither
+with the length of the run nor with the number of runs that there are.
 """
 
 from __future__ import annotations
@@ -9,45 +10,52 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 
 from app import backend, charts, state
-from app.components import sentences
+from app.components import curves, sentences
 from app.components.run_card import VERDICTS, badge, dot, progress
-from app.glossary import CURVES, METRICS, Metric
+from app.glossary import duration
 
 EVERY = 2.0
 """Seconds between two redraws while a run trains."""
 
+MOST_STOPS = 200
+"""Most steps that the slider of sentences offers."""
 
-def monitor(name: str, compared: Sequence[str], was_active: bool) -> None:
+NEAR = 0.02
+"""How far from a chosen step a snapshot may lie to be offered, as a share of the run."""
+
+
+def monitor(name: str, compared: Sequence[str], was_active: bool, colours: Mapping[str, str]) -> None:
     """Everything that changes while the run trains. Redraws the whole page when a run starts, ends or is gone."""
-    entries = {entry.name: entry for entry in backend.entries()}
-    if not {name, *compared} <= entries.keys() or entries[name].active != was_active:
+    try:
+        entries = [backend.entry(run) for run in (name, *compared)]
+    except ValueError:
+        st.rerun()
+    if entries[0].active != was_active:
         st.rerun()
     try:
-        _draw(entries[name], compared)
+        _draw(entries, {entry.name: colours[entry.name] for entry in entries})
     except ValueError as error:  # a file that was damaged, or went away, while it was being read
         st.error(sentences.escape(str(error)), icon=":material/error:")
 
 
-def _draw(entry: backend.Entry, compared: Sequence[str]) -> None:
-    name = entry.name
-    _state(entry)
-    colours = {run: backend.colours()[run] for run in (name, *compared)}
-    histories = _histories(colours)
+def _draw(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> None:
+    entry = entries[0]
+    _state(entry, colours[entry.name])
     _verdict(entry)
-    _curves(entry, histories, colours)
+    _curves(entries, colours)
     _sentences(entry)
-    _details(entry, colours[name])
+    _details(entry, colours[entry.name])
 
 
-def _state(entry: backend.Entry) -> None:
-    colours = backend.colours()
-    st.markdown(f"{dot(entry.name, colours[entry.name])} &nbsp; {badge(entry)}")
+def _state(entry: backend.Entry, colour: str) -> None:
+    st.markdown(f"{dot(entry.name, colour)} &nbsp; {badge(entry)}")
     if entry.active:
         progress(entry)
+        if words := pace(entry):
+            st.caption(words)
     elif entry.state == "failed":
         st.error(sentences.escape(entry.status.message or "The run ended without finishing."), icon=":material/error:")
         if log := backend.log_tail(entry.name, 15):
@@ -57,8 +65,17 @@ def _state(entry: backend.Entry) -> None:
         st.caption(sentences.escape(entry.status.message))
 
 
-def _histories(colours: Mapping[str, str]) -> pd.DataFrame:
-    return pd.concat([backend.metrics(run).assign(run=run) for run in colours], ignore_index=True)
+def pace(entry: backend.Entry) -> str:
+    """How fast a run trains and what it takes of the machine, in words; empty while nothing is known."""
+    words = []
+    if speed := backend.speed(entry.name):
+        words.append(f"{speed:,.0f} sentences a second")
+    if entry.status.eta_s and entry.status.total_steps:
+        left = entry.status.total_steps - entry.status.step
+        words.append(f"{left:,} steps left, {duration(entry.status.eta_s / max(1, left) * 100)} for 100 of them")
+    if memory := backend.memory(entry.name):
+        words.append(f"its trainer holds {memory / 1e9:.1f} GB of memory")
+    return " · ".join(words)
 
 
 def _verdict(entry: backend.Entry) -> None:
@@ -76,54 +93,54 @@ def _verdict(entry: backend.Entry) -> None:
             st.markdown("\n".join(f"- {sentences.escape(advice)}" for advice in verdict.advice))
 
 
-def _curves(entry: backend.Entry, histories: pd.DataFrame, colours: Mapping[str, str]) -> None:
-    """A panel for each figure: its name in words, its newest value, and its curve."""
-    own = histories[histories["run"] == entry.name]
-    if own.empty:
+def _curves(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> None:
+    """The curves, and what can be taken along of them."""
+    entry = entries[0]
+    courses = {each.name: backend.course(each.name) for each in entries}
+    if not courses[entry.name]:
         st.caption("The first figures come within a minute of the start.")
         return
-    if len(colours) > 1:
-        st.markdown(" &emsp; ".join(dot(run, colour) for run, colour in colours.items()))
-    boundaries = charts.phases(own)
-    top = float(max(backend.entry(run).latent_size for run in colours)) or None
-    with st.grid(3, min_column_width=320, gap=("medium", "medium")):
-        for name in _shown(histories):
-            metric = METRICS[name]
-            with st.container(gap=None):
-                st.metric(f"{metric.title} · {metric.symbol}", _newest(own, entry, metric), help=metric.definition)
-                figure = charts.curve(
-                    histories,
-                    metric,
-                    colours,
-                    boundaries=boundaries,
-                    ceiling="mi_ceiling_nats" if name == "mi_nats" else None,
-                    top=top if name == "active_units" else None,
-                    chosen=_chosen_step(),
-                )
-                st.vega_lite_chart(
-                    *figure,
-                    key=f"runs_curve_{name}",
-                    on_select=partial(_pick, entry.name, f"runs_curve_{name}"),  # without it a redraw undoes a zoom
-                    alt=f"{metric.title} over the steps of training: {', '.join(colours)}",
-                )
-    st.caption(
-        "Lines with points are measured on held-out sentences, faint lines while training; dotted is a ceiling. "
-        "Click a point to read what the model wrote then. Pinch, or scroll with Ctrl, to zoom; drag to move; "
-        "double-click to see all."
-        + (f" The phases are those of {sentences.escape(entry.name)}." if len(colours) > 1 else "")
+    look = curves.looked(st.session_state[state.RUNS_CURVES].get("look")) if _is_looked_at() else curves.from_url()
+    data = curves.drawing(
+        {name: course for name, course in courses.items() if course},
+        colours,
+        look,
+        total=entry.status.total_steps if entry.active else None,
+        chosen=_chosen_step(),
+        latent_size=max(each.latent_size for each in entries),
     )
+    curves.curves(data, key=state.RUNS_CURVES, on_chosen=lambda: _pick(entry.name))
+    with st.container(horizontal=True, gap="small"):
+        for each in entries:
+            st.download_button(
+                "All measurements (CSV)" if len(entries) == 1 else f"{sentences.escape(each.name)} (CSV)",
+                data=partial(backend.metrics_csv, each.name),
+                file_name=f"{each.name}-metrics.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                type="tertiary",
+                on_click="ignore",
+                key=f"runs_csv_{each.name}",
+            )
 
 
-def _pick(run: str, key: str) -> None:
-    """A point of a curve was clicked (or the curve zoomed): show the sentences of the nearest step that has some."""
-    points = st.session_state[key].selection.get(charts.CHOSEN) or []
-    step = points[0].get("step") if points else None
-    if step == st.session_state.get(f"{key}_picked"):
-        return
-    st.session_state[f"{key}_picked"] = step
-    steps = [event["step"] for event in backend.samples(run)]
-    if step is not None and steps:
-        st.session_state[state.RUNS_STEP] = min(steps, key=lambda other: abs(other - step))
+def _is_looked_at() -> bool:
+    """Whether somebody has already changed how the curves are shown."""
+    return bool(st.session_state.get(state.RUNS_CURVES, {}).get("look"))
+
+
+def _pick(run: str) -> None:
+    """A step was chosen on the curves: show the sentences of the nearest step that has some."""
+    clicks = state.unheard(st.session_state[state.RUNS_CURVES].get("chosen"))
+    steps = backend.sample_steps(run)
+    wanted = [click["step"] for click in clicks if isinstance(click.get("step"), int | float)]
+    if wanted and steps:
+        st.session_state[state.RUNS_STEP] = nearest(steps, wanted[-1])
+
+
+def nearest(steps: Sequence[int], wanted: float) -> int:
+    """The step next to a wanted one."""
+    return min(steps, key=lambda step: abs(step - wanted))
 
 
 def _chosen_step() -> int | None:
@@ -132,30 +149,15 @@ def _chosen_step() -> int | None:
     return None if step == st.session_state.get(state.RUNS_NEWEST) else step
 
 
-def _shown(histories: pd.DataFrame) -> list[str]:
-    """The figures that have been measured, in the order of the page; phase 0 has one of its own."""
-    return [name for name in CURVES if name in histories and histories[name].notna().any()]
-
-
-def _newest(own: pd.DataFrame, entry: backend.Entry, metric: Metric) -> str:
-    """The newest value of a figure with its unit, the held-out one where there is one."""
-    measured = own[["split", metric.name]].dropna() if metric.name in own else own.iloc[:0]
-    held_out = measured[measured["split"] == "valid"]
-    rows = measured if held_out.empty else held_out
-    value = metric.show(float(rows[metric.name].iloc[-1]) if len(rows) else None)
-    if metric.name == "active_units" and entry.latent_size:
-        return f"{value} of {entry.latent_size}"
-    return f"{value} :small[{metric.unit}]" if metric.unit else value
-
-
 def _sentences(entry: backend.Entry) -> None:
-    events = backend.samples(entry.name)
-    if not events:
+    steps = backend.sample_steps(entry.name)
+    if not steps:
         return
     st.subheader("What it writes", anchor=False)
-    event = events[-1]
-    if len(events) > 1:
-        event = _chosen(events)
+    event = backend.sample(entry.name, _step(steps) if len(steps) > 1 else steps[-1])
+    if event is None:  # the run began anew between two lines of this
+        return
+    _snapshots(entry, event["step"])
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(
@@ -173,33 +175,59 @@ def _sentences(entry: backend.Entry) -> None:
         sentences.listing(event["prior"])
 
 
-def _chosen(events: Sequence[Mapping[str, object]]) -> Mapping[str, object]:
-    """The event of the step on the slider, which follows the newest one until somebody moves it away."""
-    steps = {int(str(event["step"])): event for event in events}
+def _step(steps: Sequence[int]) -> int:
+    """The step on the slider, which follows the newest one until somebody moves it away."""
     newest = max(steps)
     if st.session_state.get(state.RUNS_STEP) in (None, st.session_state.get(state.RUNS_NEWEST)):
         st.session_state[state.RUNS_STEP] = newest
     if st.session_state[state.RUNS_STEP] not in steps:
         st.session_state[state.RUNS_STEP] = newest
     st.session_state[state.RUNS_NEWEST] = newest
-    step = st.select_slider("After step", sorted(steps), key=state.RUNS_STEP, format_func=lambda step: f"{step:,}")
-    return steps[step]
+    stops = offered(steps, st.session_state[state.RUNS_STEP])
+    return st.select_slider("After step", stops, key=state.RUNS_STEP, format_func=lambda step: f"{step:,}")
+
+
+def offered(steps: Sequence[int], chosen: int) -> list[int]:
+    """The steps that a slider has room for: evenly thinned where there are many, with the chosen one and the ends."""
+    stride = 1
+    while len(steps) > MOST_STOPS * stride:
+        stride *= 2
+    return sorted({*steps[::stride], chosen, max(steps)})
+
+
+def _snapshots(entry: backend.Entry, step: int) -> None:
+    """The ways to the weights near a step, if the run has kept any there."""
+    kept = backend.snapshots(backend.model(entry.name)) if entry.has_model else []
+    if not kept or abs(nearest(kept, step) - step) > max(1, NEAR * max(entry.status.step, step)):
+        return
+    near = nearest(kept, step)
+    words = "this step" if near == step else f"step {near:,}"
+    with st.container(horizontal=True, gap="small"):
+        for page, label, icon, key, value in (
+            (
+                "interpolate",
+                f"Interpolate with the weights of {words}",
+                "linear_scale",
+                state.WALK_SNAPSHOTS[0],
+                f"{near}",
+            ),
+            ("plane", f"Its plane at {words}", "grid_on", state.PLANE_SNAPSHOT, f"Step {near}"),
+        ):
+            query = {state.RUN: entry.name, key: value}
+            st.page_link(f"app/pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=query)
 
 
 def _details(entry: backend.Entry, colour: str) -> None:
     per_dimension = backend.figures(entry.name).get("kl_per_dim_nats")
     if isinstance(per_dimension, list) and per_dimension:
-        with st.expander("Dimensions of the code", icon=":material/equalizer:", key="runs_dimensions"):
+        with st.expander(
+            "Dimensions of the code at the newest check", icon=":material/equalizer:", key="runs_dimensions"
+        ):
             st.vega_lite_chart(
                 *charts.units(per_dimension, colour),
                 key="runs_units",
                 alt="Mean KL of each dimension of z, the most used first",
             )
-            history = {} if entry.active else backend.kl_per_dimension(entry.name)
-            if len(history) > 1:  # not while it trains: a Plotly figure blinks whenever its data change
-                st.plotly_chart(
-                    charts.units_over_training(list(history), list(history.values())), key="runs_units_history"
-                )
     with st.expander("Settings", icon=":material/tune:", key="runs_settings"):
         settings = backend.config(entry.name)
         st.caption(backend.describe(settings.recipe))

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy import ndarray
 
-from app import backend, charts, state
+from app import backend, figures, state
 from app.components.address import SWITCH, Between, heed
 from app.components.dials import dials, locks, moved
 from app.components.hearing import hearing
@@ -288,7 +288,7 @@ def labels(model: backend.Model, collapsed: bool) -> None:
     }[choice]
     strongest = found.loc[found["value"].idxmax()]
     st.plotly_chart(
-        charts.associations(found, ranked, hover, top=top),
+        figures.associations(found, ranked, hover, top=top),
         key="dims_associations",
         config={
             "displaylogo": False,

@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from app import backend, charts, state
+from app import backend, figures, state
 from app.components import latent_map, selection
 from app.components.address import Between, Rows, heed
 from app.components.hearing import hearing
@@ -248,7 +248,7 @@ def map_html(name: str, codes: backend.Codes, projection: backend.Projection, co
     frame = pd.DataFrame(projection.coordinates, columns=["x", "y"]).assign(text=codes.texts)
     frame["group"] = codes.labels[colour].to_numpy() if colour in codes.labels else "sentences"
     title = f"{name}: {projection.method.upper()} of {len(frame):,} codes"
-    return charts.map_to_keep(frame, title, projection.axes).to_html(include_plotlyjs=True)
+    return figures.map_to_keep(frame, title, projection.axes).to_html(include_plotlyjs=True)
 
 
 def take_along(model: backend.Model, codes: backend.Codes, projection: backend.Projection, colour: str) -> None:

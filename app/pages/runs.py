@@ -127,5 +127,5 @@ if entry.problem:
     st.error(escape(entry.problem), icon=":material/error:")
     st.stop()
 actions(entry)
-st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active)
+st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active, backend.colours())
 run_table(backend.table())

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import backend, charts, state
+from app import backend, state
 from app.backend import errands
+from app.components import report_figures
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 ONE_RUN = 6
@@ -218,8 +219,9 @@ def test_positions_that_few_sentences_reach_are_left_out(make_measured, monkeypa
     ]
     make_measured("good", sentences=200, delta_by_position=places)
     make_measured("few", sentences=12, delta_by_position=[places[0] | {"sentences": 12}, places[1] | {"sentences": 3}])
-    drawn, draw = [], charts.by_position
-    monkeypatch.setattr(charts, "by_position", lambda frame, colours: drawn.append(frame) or draw(frame, colours))
+    by_position = "app.components.report_figures.figures.by_position"
+    drawn, draw = [], report_figures.figures.by_position
+    monkeypatch.setattr(by_position, lambda frame, colours: drawn.append(frame) or draw(frame, colours))
     open_page(evaluate_runs=["good", "few"])
     assert drawn[0].groupby("run")["position"].max().to_dict() == {"good": 1, "few": 0}
 

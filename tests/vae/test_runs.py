@@ -227,6 +227,24 @@ def test_lines_come_back_as_they_were_written(
     assert events + read_lines(path, offset)[0] == first + second
 
 
+@pytest.mark.parametrize("most", [0, 1, 12, 13, 14, 30, 10_000])
+def test_a_file_can_be_read_piece_by_piece(tmp_path, most):
+    path = tmp_path / "metrics.jsonl"
+    given = [{"step": step} for step in range(10, 50)]
+    keep_lines(path, given)
+    with path.open("ab") as file:
+        file.write(b'{"step": 50')
+    events, offset, pieces = [], 0, 0
+    while True:
+        new, after = read_lines(path, offset, most)
+        if after == offset:
+            break
+        assert after - offset < most + len('{"step": 10}\n') + 1
+        events, offset, pieces = events + new, after, pieces + 1
+    assert events == given
+    assert pieces > 1 or most > 1000
+
+
 def test_a_half_written_last_line_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     assert read_lines(path) == ([], 0)

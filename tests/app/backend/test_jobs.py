@@ -22,7 +22,7 @@ def test_launching_makes_the_run_and_starts_it(root, monkeypatch):
 
 
 def test_a_run_that_is_gone_is_said_to_be_gone(root):
-    for ask in (backend.entry, backend.metrics, backend.samples, backend.verdict, backend.stop, backend.delete):
+    for ask in (backend.entry, backend.course, backend.samples, backend.verdict, backend.stop, backend.delete):
         with pytest.raises(ValueError, match="There is no run"):
             ask("gone")
 

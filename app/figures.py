@@ -1,0 +1,444 @@
+"""Figures that leave the app as files, or stand still, in Plotly: a data frame in, a figure out.
+
+No streamlit, no vae, no state. What is secondary is drawn in `palette.QUIET`: one figure serves light and dark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from app import palette
+from app.glossary import METRICS, PHASES, Metric
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure as PlotlyFigure
+
+DASHES = ("solid", "dash", "dot", "dashdot")
+"""Kinds of line, for when there are more lines than colours."""
+
+
+class Look(NamedTuple):
+    """How the line of a run looks, and what it is called."""
+
+    label: str
+    colour: str
+    dash: str = "solid"
+
+
+def map_to_keep(frame: pd.DataFrame, title: str, axes: tuple[str, str]) -> PlotlyFigure:
+    """A map to take along: columns x, y, text and group; a colour a group, the sentence on hover, legend to switch."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for index, (group, rows) in enumerate(frame.groupby("group", sort=True)):
+        figure.add_scattergl(
+            x=rows["x"],
+            y=rows["y"],
+            text=rows["text"].str.wrap(60).str.replace("\n", "<br>"),
+            name=str(group),
+            mode="markers",
+            marker={"size": 6, "opacity": 0.75, "color": palette.PALETTE[index % len(palette.PALETTE)]},
+            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(title=title, template="plotly_white", legend_title_text="", dragmode="pan")
+    figure.update_xaxes(title=axes[0], zeroline=False)
+    figure.update_yaxes(title=axes[1], zeroline=False, scaleanchor="x")
+    return figure
+
+
+def rate_distortion(
+    ends: pd.DataFrame, paths: pd.DataFrame, colours: Mapping[str, str], yardsticks: Mapping[str, float]
+) -> PlotlyFigure:
+    """KL (the rate) against rec (the distortion): one large point a run, its way there thin behind it.
+
+    `ends` and `paths` have the columns run, kl_nats and rec_nats, `paths` also step and phase. On a thin line -ELBO =
+    rec + KL is the same; `yardsticks` are costs of a sentence, by name, whose lines are marked. One nat is as long on
+    either axis, so these lines run at 45 degrees. What is drawn beyond the view is there for who zooms out.
+    """
+    import plotly.graph_objects as go
+
+    low, high = min(ends["rec_nats"]), max([*ends["rec_nats"], *yardsticks.values()])
+    wide = max(ends["kl_nats"])
+    slack = 0.12 * max(high - low, wide, METRICS["kl_nats"].reach)
+    view = {"x": (-0.3 * slack, wide + 2 * slack), "y": (max(low - slack, -0.3 * slack), high + slack)}
+    figure = go.Figure()
+    lines = _round_values(view["y"][0] + view["x"][0], view["y"][1] + view["x"][1])
+    step = lines[1] - lines[0]
+    for nats in (*lines, *(lines[-1] + step * more for more in range(1, 30))):
+        figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line={"color": palette.QUIET, "width": 0.6}, **_MUTE)
+    taken = [
+        *zip(ends["kl_nats"], ends["rec_nats"], strict=True),
+        *zip(paths["kl_nats"], paths["rec_nats"], strict=True),
+    ]
+    name = "−ELBO "  # said once
+    for nats in lines:
+        if places := _along(nats, view):
+            x, y = max(places, key=lambda place: _nearest(place, taken))
+            figure.add_annotation(x=x, y=y, text=f"{name}{nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
+            name = ""
+    for name, nats in yardsticks.items():
+        line = {"color": colours[name], "width": 2, "dash": "dash"}
+        figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line=line, **_MUTE)
+    for run, colour in sorted(colours.items(), key=lambda pair: pair[0] in yardsticks):  # a yardstick lies on top
+        way, end = paths[paths["run"] == run].iloc[:-1], ends[ends["run"] == run]  # its last check is near its end
+        words = [f"step {step:,}, phase {phase} {PHASES.get(phase, '')}" for step, phase in _numbers(way)]
+        way = pd.concat([way, end])
+        figure.add_scatter(
+            x=way["kl_nats"],
+            y=way["rec_nats"],
+            customdata=list(zip([run] * len(way), [*words, "measured"], way["kl_nats"] + way["rec_nats"], strict=True)),
+            mode="lines+markers",
+            line={"color": colour, "width": 1.2},
+            marker={"size": 4},
+            opacity=0.55,
+            showlegend=False,
+            hovertemplate=_PLACE,
+        )
+        figure.add_scatter(
+            x=end["kl_nats"],
+            y=end["rec_nats"],
+            customdata=[(run, "measured", *(end["kl_nats"] + end["rec_nats"]))],
+            mode="markers",
+            marker={"color": colour, "line": {"color": "white", "width": 1.5}} | _POINTS[run in yardsticks],
+            name=run,
+            hovertemplate=_PLACE,
+        )
+    _still(figure, METRICS["kl_nats"].axis, METRICS["rec_nats"].axis, height=480)
+    figure.update_xaxes(range=view["x"], constrain="range", constraintoward="left", fixedrange=False, zeroline=False)
+    figure.update_yaxes(range=view["y"], scaleanchor="x", constraintoward="bottom", fixedrange=False, zeroline=False)
+    return figure
+
+
+def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
+    """KL = MI + marginal KL, of each run: what is known to be information, what to be mismatch, and the rest between.
+
+    `frame` has the columns run, kl_nats, mi_nats and marginal_kl_least_nats. Both parts are known from below, so what
+    they leave is unknown; where noise makes them more than the KL, they are cut to it.
+    """
+    import plotly.graph_objects as go
+
+    kl = frame["kl_nats"].clip(lower=0)
+    information = frame["mi_nats"].clip(lower=0).clip(upper=kl)
+    mismatch = frame["marginal_kl_least_nats"].clip(lower=0).clip(upper=kl - information)
+    hatched = {"shape": "/", "fgcolor": palette.QUIET, "bgcolor": "rgba(0,0,0,0)", "size": 7}
+    looks = {
+        "information (MI, at least)": (information, {"color": palette.PALETTE[0]}),
+        "not known which": (kl - information - mismatch, {"color": palette.QUIET, "pattern": hatched}),
+        "mismatch with the prior (at least)": (mismatch, {"color": palette.PALETTE[3]}),
+    }
+    figure = go.Figure()
+    for name, (nats, marker) in looks.items():
+        figure.add_bar(
+            y=frame["run"],
+            x=nats,
+            name=name,
+            orientation="h",
+            marker=marker,
+            width=0.6,
+            texttemplate="" if "pattern" in marker else "%{x:.1f}",
+            textposition="inside",
+            insidetextanchor="middle",
+            insidetextfont={"color": "white"},
+            hovertemplate="%{y}, " + name + ": %{x:,.3~r} nats<extra></extra>",
+        )
+    _still(figure, METRICS["kl_nats"].axis, "", height=190 + 44 * len(frame))
+    figure.update_layout(barmode="stack", uniformtext={"minsize": 12, "mode": "hide"})
+    figure.update_layout(legend={"traceorder": "normal", "entrywidth": 290})  # room for the words in any font
+    figure.update_xaxes(range=[0, 1.05 * max(kl.max(), METRICS["kl_nats"].reach)])
+    figure.update_yaxes(autorange="reversed")
+    return figure
+
+
+def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
+    """MI by the number of sentences it is estimated on: lower bound, upper bound (dashed), and the ceiling ln N.
+
+    `frame` has the columns run, sentences, mi_nats, mi_upper_nats and mi_ceiling_nats.
+    """
+    import plotly.graph_objects as go
+
+    figure, hover = go.Figure(), "%{x:,} sentences: %{y:,.3~r} nats"
+    for run, colour in colours.items():
+        own = frame[frame["run"] == run].sort_values("sentences")
+        looks = {
+            "mi_nats": ("at least", {"color": colour, "width": 2.5}, "lines+markers", True),
+            "mi_upper_nats": ("at most", {"color": colour, "width": 1.5, "dash": "dash"}, "lines", False),
+        }
+        for column, (bound, line, mode, legend) in looks.items():
+            figure.add_scatter(
+                x=own["sentences"],
+                y=own[column].clip(lower=0),
+                mode=mode,
+                line=line,
+                name=run,
+                legendgroup=run,
+                showlegend=legend,
+                hovertemplate=f"{hover}<extra>{run}, {bound}</extra>",
+            )
+    ceiling = frame.drop_duplicates("sentences").sort_values("sentences")
+    figure.add_scatter(  # last, for a line at its ceiling would hide it
+        x=ceiling["sentences"],
+        y=ceiling["mi_ceiling_nats"],
+        mode="lines",
+        line={"color": palette.QUIET, "dash": "dot", "width": 3},
+        name="ceiling ln N",
+        hovertemplate=f"{hover}<extra>ceiling ln N</extra>",
+    )
+    top = min(3 * frame["mi_ceiling_nats"].max(), max(frame["mi_upper_nats"].max(), frame["mi_ceiling_nats"].max()))
+    _still(figure, "N, sentences", METRICS["mi_nats"].axis, height=380)
+    figure.update_xaxes(type="log", dtick=2 * math.log10(2), tick0=math.log10(16), tickformat=",d")
+    figure.update_yaxes(range=[-0.03 * top, 1.05 * top])
+    return figure
+
+
+def dimensions(
+    values: Sequence[float], order: Sequence[int], colour: str, axis: str, *, line: float | None = None
+) -> PlotlyFigure:
+    """A figure of each dimension of z in the order given: bars, or with a `line` to be over, dots on a log scale."""
+    import plotly.graph_objects as go
+
+    floor = 1e-4  # what is less is drawn there; on hover stands how much it is
+    look: dict[str, Any] = {
+        "x": list(range(1, len(order) + 1)),
+        "customdata": [(dimension, values[dimension]) for dimension in order],
+        "hovertemplate": "z%{customdata[0]}: %{customdata[1]:,.3~r}<extra></extra>",
+    }
+    figure = go.Figure()
+    _still(figure, "dimension of z, by KL", axis, height=300)
+    figure.update_xaxes(range=[0.2, len(order) + 0.8])
+    if line is None:
+        shown = [values[dimension] for dimension in order]
+        figure.add_bar(y=shown, marker={"color": colour}, **look)
+        figure.update_yaxes(range=[0, 1.08 * max(0.1, *shown)])
+    else:
+        shown = [max(values[dimension], floor) for dimension in order]
+        figure.add_scatter(y=shown, mode="markers", marker={"color": colour, "size": 9}, **look)
+        figure.add_hline(y=line, line={"color": palette.QUIET, "dash": "dot", "width": 2})
+        figure.add_annotation(x=len(order), y=math.log10(line), text=f"in use above {line:g}", **_OVER_LINE)
+        ends = [math.log10(floor) - 0.15, math.log10(max(2, 2 * max(shown)))]
+        figure.update_yaxes(type="log", dtick=1, tickformat="~g", range=ends)
+    return figure
+
+
+def associations(frame: pd.DataFrame, order: Sequence[int], hover: str, *, top: float) -> PlotlyFigure:
+    """What each label tells about each dimension, as a heat map: a row a label, the dimensions in the order given.
+
+    `frame` has the columns label, dimension, value and, for the words under the pointer, limit; `hover` is those words
+    with their figures: `%{z}` the value, `%{customdata}` the limit. `top` is the value of the full colour.
+    """
+    import plotly.graph_objects as go
+
+    labels = list(dict.fromkeys(frame["label"]))
+    values = frame.pivot(index="label", columns="dimension", values="value").loc[labels, list(order)]
+    limits = frame.pivot(index="label", columns="dimension", values="limit").loc[labels, list(order)]
+    figure = go.Figure(
+        go.Heatmap(
+            x=[f"z{dimension}" for dimension in order],
+            y=labels,
+            z=values.to_numpy(),
+            customdata=limits.to_numpy(),
+            zmin=0,
+            zmax=top,
+            colorscale=[[0, "rgba(47, 127, 193, 0.03)"], [1, "rgba(47, 127, 193, 1)"]],  # over any ground
+            xgap=1,
+            ygap=1,
+            colorbar={"thickness": 12, "outlinewidth": 0},
+            hovertemplate=f"%{{y}} · %{{x}}<br>{hover}<extra></extra>",
+        )
+    )
+    _still(figure, "dimension of z, by KL", "", height=110 + 30 * len(labels))
+    figure.update_xaxes(type="category", tickfont={"size": 11}, showgrid=False, zeroline=False)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, zeroline=False)
+    return figure
+
+
+def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
+    """What a token costs more under another sentence's z, by its place in the sentence.
+
+    `frame` has the columns run, position, sentences, own_nats and delta_nll_nats.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for run, colour in colours.items():
+        own = frame[frame["run"] == run]
+        figure.add_scatter(
+            x=own["position"] + 1,
+            y=own["delta_nll_nats"],
+            customdata=own[["own_nats", "sentences"]],
+            mode="lines+markers",
+            line={"color": colour, "width": 2.5},
+            name=run,
+            hovertemplate="token %{x}: %{y:,.3~r} nats more with another z,<br>%{customdata[0]:,.3~r} nats with its own"
+            " (%{customdata[1]:,} sentences)<extra>%{fullData.name}</extra>",
+        )
+    _still(figure, "token of the sentence", f"{METRICS['delta_nll_nats'].symbol} (nats a token)", height=360)
+    figure.update_xaxes(range=[0.5, frame["position"].max() + 1.5])
+    return figure
+
+
+def gaps(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
+    """A difference for each run, as a dot with its interval; zero is marked.
+
+    `frame` has the columns run, nats, low and high.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure(
+        go.Scatter(
+            x=frame["nats"],
+            y=frame["run"],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": frame["high"] - frame["nats"],
+                "arrayminus": frame["nats"] - frame["low"],
+                "color": palette.QUIET,
+                "thickness": 2.5,
+                "width": 7,
+            },
+            customdata=frame[["low", "high"]],
+            mode="markers",
+            marker={"color": [colours[run] for run in frame["run"]], "size": 14},
+            hovertemplate="%{y}: %{x:+,.3~r} nats (95 %: %{customdata[0]:+,.3~r} to %{customdata[1]:+,.3~r})"
+            "<extra></extra>",
+        )
+    )
+    low, high = min(frame["low"].min(), -0.5), max(frame["high"].max(), 0.5)
+    _still(figure, "less ← cost with z (nats) → more", "", height=120 + 40 * len(frame))
+    figure.update_xaxes(range=[low - 0.08 * (high - low), high + 0.08 * (high - low)], zeroline=False)
+    figure.add_vline(x=0, line={"color": palette.QUIET, "width": 2})
+    figure.update_yaxes(autorange="reversed", range=[-0.6, len(frame) - 0.4])
+    return figure
+
+
+_POINTS: Mapping[bool, Any] = {False: {"size": 17}, True: {"size": 12, "symbol": "diamond"}}
+"""The point of a run and of a yardstick, which may cover it."""
+_MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
+_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 8, "xshift": 6}
+_OVER_LINE: Mapping[str, Any] = {
+    "showarrow": False,
+    "xanchor": "right",
+    "yanchor": "bottom",
+    "font": {"color": palette.FAINT},
+}
+_PLACE = (
+    "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats"
+    "<extra>%{customdata[0]}</extra>"
+)
+
+
+def over_steps(
+    frame: pd.DataFrame, metric: Metric, looks: Mapping[str, Look], *, ends: Sequence[int] = (), top: float = 0.0
+) -> PlotlyFigure:
+    """A figure of many runs over the steps of training, as in Figures 2 and 3 of Park & Lee 2021.
+
+    `frame` has the columns run, step and the metric's name; for MI also the ceiling, drawn dotted. `ends` are steps at
+    which a phase ends in every run; `top` is what the axis shows at least.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    own = frame.dropna(subset=[metric.name])
+    for run, look in looks.items():
+        rows = own[own["run"] == run]
+        figure.add_scatter(
+            x=rows["step"],
+            y=rows[metric.name],
+            mode="lines+markers",
+            marker={"size": 5},
+            line={"color": look.colour, "dash": look.dash, "width": 2},
+            name=look.label,
+            hovertemplate="step %{x:,}: %{y:,.3~r}<extra>%{fullData.name}</extra>",
+        )
+    if metric.name == "mi_nats" and "mi_ceiling_nats" in own and own["mi_ceiling_nats"].notna().any():
+        ceiling = own["mi_ceiling_nats"].max()
+        figure.add_hline(y=ceiling, line={"color": palette.QUIET, "dash": "dot", "width": 2})
+        figure.add_annotation(xref="paper", x=1, y=ceiling, text="ceiling ln N", **_OVER_LINE)
+    for step in ends:
+        figure.add_vline(x=step, line={"color": palette.QUIET, "width": 1})
+    high = max(top, metric.reach, own[metric.name].max() if len(own) else 0)
+    _still(figure, "step", metric.axis, height=400 + 9 * len(looks))
+    figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
+    figure.update_yaxes(range=[min(0, own[metric.name].min() if len(own) else 0) - 0.03 * high, 1.06 * high])
+    return figure
+
+
+def by_axis(frame: pd.DataFrame, metric: Metric, axis: str, values: Sequence[str]) -> PlotlyFigure:
+    """The newest value of a figure by what was varied: `values` of the `axis` in their order, a line a combination.
+
+    `frame` has the columns value, group (the combination of everything else that was varied), label and the metric's
+    name. What has no value yet leaves a gap.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, (group, rows) in enumerate(frame.groupby("group", sort=False)):
+        placed = rows.set_index("value").reindex(list(values))
+        figure.add_scatter(
+            x=list(values),
+            y=placed[metric.name],
+            customdata=placed["label"],
+            mode="lines+markers",
+            marker={"size": 8},
+            line={
+                "color": palette.PALETTE[number % len(palette.PALETTE)],
+                "dash": DASHES[number // len(palette.PALETTE) % len(DASHES)],
+                "width": 2,
+            },
+            name=str(group),
+            showlegend=bool(group),
+            hovertemplate="%{customdata}: %{y:,.3~r}<extra></extra>",
+        )
+    own = frame[metric.name].dropna()
+    high = max(metric.reach, own.max() if len(own) else 0)
+    _still(figure, axis, metric.axis, height=380)
+    figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(values))
+    figure.update_yaxes(range=[min(0, own.min() if len(own) else 0) - 0.03 * high, 1.06 * high])
+    return figure
+
+
+def _still(figure: PlotlyFigure, x: str, y: str, *, height: int) -> None:
+    """The look of a figure that stands still: words large enough for the last row, the legend under it, no zoom."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 4, "r": 8, "t": 44, "b": 8},
+        font={"size": 14},
+        dragmode=False,
+        hovermode="closest",
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": 14}},
+    )
+    figure.update_xaxes(title={"text": x, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
+    figure.update_yaxes(title={"text": y, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
+
+
+def _along(nats: float, view: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places for words on the line of one -ELBO, inside the view; none where too little of it is seen."""
+    (left, right), (bottom, top) = view["x"], view["y"]
+    start, end = max(left, 0, nats - top), min(right, nats - bottom)
+    if end - start < 0.15 * min(right - left, top - bottom):
+        return []
+    return [
+        (start + share * (end - start), nats - start - share * (end - start)) for share in (0.2, 0.35, 0.5, 0.65, 0.8)
+    ]
+
+
+def _nearest(place: tuple[float, float], others: Sequence[tuple[float, float]]) -> float:
+    """How far it is from a place to the nearest other one."""
+    return min(math.dist(place, other) for other in others)
+
+
+def _round_values(low: float, high: float, most: int = 8) -> list[float]:
+    """Round numbers from low to high, evenly spaced: at least two, at most about `most`."""
+    steps = (size * 10.0**power for power in range(-3, 7) for size in (1, 2, 5))
+    step = next(step for step in steps if (high - low) / step <= most)
+    first = math.ceil(low / step)
+    return [step * number for number in range(first, max(math.floor(high / step), first + 1) + 1)]
+
+
+def _numbers(way: pd.DataFrame) -> list[tuple[int, int]]:
+    return [(int(step), int(phase)) for step, phase in zip(way["step"], way["phase"], strict=True)]
