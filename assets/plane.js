@@ -1,6 +1,7 @@
 // A plane of latent space, decoded cell by cell. Reading it asks nobody: every sentence is here. Python hears of a place
 // that was pinned (trigger `pinned`: x, y), of a part to be decoded anew (trigger `framed`: its middle and width, or
-// none for the whole), of pins taken off (trigger `cleared`) and of what is shown (state `shown`).
+// none for the whole), of pins taken off (trigger `cleared`), of a scene that is not here (`lost`) and of what is shown
+// (state `shown`).
 // What moves and saves it is in canvas.js.
 
 const REACH = 7; // pixels around a sentence's code in which the pointer means it
@@ -21,14 +22,17 @@ class PlaneView extends Canvas {
   widths = new Map();
   finer = this.root.querySelector("[data-do=finer]");
 
+  // Python sends what does not change with a click only until it is told that it is here (`held`).
   update({ data, setStateValue, setTriggerValue }) {
-    const before = this.read(data);
     this.tell = setTriggerValue;
+    if (data.cells) this.scene = data;
+    else if (this.scene?.id !== data.id) return this.tell("lost", true);
+    const before = this.read({ ...this.scene, ...data });
     this.remember = (shown) => setStateValue("shown", shown);
     this.pending = null;
-    this.shown ??= new Set(data.shown);
-    this.root.querySelector("[data-do=clear]").hidden = !data.pins.length;
-    if (before?.id !== data.id) {
+    this.shown ??= new Set(this.data.shown);
+    this.root.querySelector("[data-do=clear]").hidden = !this.data.pins.length;
+    if (before?.id !== this.data.id) {
       this.view = null;
       this.cursor = null;
       this.hide();
@@ -361,7 +365,7 @@ class PlaneView extends Canvas {
   pin(cell) {
     this.pending = cell;
     const [x, y] = this.middle(cell);
-    this.tell("pinned", this.clicked({ x, y }));
+    this.tell("pinned", { ...this.clicked({ x, y }), held: this.data.id });
     this.draw();
   }
 

@@ -20,6 +20,8 @@ from vae.planes import ENCODED, SHARE, Plane, Region, Window
 
 CELLS = 40
 """Cells along a side of a window, unless asked for others."""
+NEAR = 5
+"""How many of the sentences nearest to a pin are named."""
 SPANNING = ("1", "2", "3")
 """What the three codes are called that a plane is laid through."""
 
@@ -79,8 +81,13 @@ class Pin:
     code: Float[ndarray, " latent"]
     text: str
     shell: float
-    nearest: tuple[str, float] | None
-    """The nearest sentence and its distance."""
+    near: list[tuple[str, float]]
+    """The nearest sentences with their distances, nearest first; empty for a model without sentences."""
+
+    @property
+    def nearest(self) -> tuple[str, float] | None:
+        """The nearest of all."""
+        return self.near[0] if self.near else None
 
 
 def plane_sentences(of: Model) -> Codes | None:
@@ -151,14 +158,14 @@ def plane_pins(of: Model, surface: Plane, places: Sequence[tuple[float, float]])
     if not places:
         return []
     codes = surface.code(np.array(places)).astype(np.float32)
-    shells, near = _shells(codes), _near(of, codes)
+    shells, near = _shells(codes), _near(of, codes, NEAR)
     return [
         Pin(
             place=places[row],
             code=codes[row],
             text=models.decode(of, codes[row : row + 1])[0],
             shell=shells[row],
-            nearest=near[row] if near else None,
+            near=near[row] if near else [],
         )
         for row in range(len(codes))
     ]
@@ -175,7 +182,7 @@ def plane_walk(of: Model, a: Pin, b: Pin, steps: int = 11) -> Walk:
         codes=path,
         texts=models.decode(of, path),
         shells=_shells(path),
-        nearest=_near(of, path),
+        nearest=[first for first, *_ in _near(of, path, 1)],
     )
 
 
@@ -257,13 +264,16 @@ def _shells(codes: Float[ndarray, "n latent"]) -> list[float]:
     return explore.shell(torch.tensor(codes)).tolist()
 
 
-def _near(of: Model, codes: Float[ndarray, "n latent"]) -> list[tuple[str, float]]:
+def _near(of: Model, codes: Float[ndarray, "n latent"], count: int) -> list[list[tuple[str, float]]]:
     from vae import latents
 
     if (known := plane_sentences(of)) is None:
         return []
-    rows, distances = latents.nearest(known.means, codes, 1)
-    return [(known.texts[row], float(far)) for row, far in zip(rows[:, 0], distances[:, 0], strict=True)]
+    rows, distances = latents.nearest(known.means, codes, min(count, len(known.texts)))
+    return [
+        [(known.texts[row], far) for row, far in zip(*found, strict=True)]
+        for found in zip(rows.tolist(), distances.tolist(), strict=True)
+    ]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -65,8 +65,8 @@ def plane_view(
 ) -> None:
     """Show a plane: `data` is a `drawing`. In the callbacks, `st.session_state[key]` has what was meant:
 
-    `pinned` the clicks (`state.unheard`), each with x and y of the middle of a cell; `framed` the middle and width of a
-    part to be decoded, or `whole`; `shown` the layers that are.
+    `pinned` the clicks (`state.unheard`), each with x and y of the middle of a cell, and `held` as `drawing` takes it;
+    `framed` the middle and width of a part to be decoded, or `whole`; `shown` the layers that are.
     """
     _PLANE(
         key=key,
@@ -75,6 +75,7 @@ def plane_view(
         on_framed_change=on_framed,
         on_cleared_change=on_cleared,
         on_shown_change=on_shown,
+        on_lost_change=lambda: None,  # the run that follows sends everything
     )
 
 
@@ -89,8 +90,31 @@ def drawing(
     path: Track | None = None,
     shown: Sequence[str] = AT_FIRST,
     whole: bool = True,
+    held: str = "",
 ) -> dict[str, Any]:
-    """A plane as the browser draws it, in JSON. Cells go from the left, row by row from the bottom."""
+    """A plane as the browser draws it, in JSON. Cells go from the left, row by row from the bottom.
+
+    What never changes while one looks at a window is left out if that is the one whose `id` the browser says it has
+    `held`: it is nearly all of it, and sending it took longer than all else that a click asks for.
+    """
+    found = {
+        "id": identity(field, surface),
+        "whole": whole,
+        "pins": [asdict(pin) for pin in pins],
+        "path": None if path is None else asdict(path),
+        "shown": list(shown),
+    }
+    return found if found["id"] == held else found | _scene(field, surface, sentences, name, marks)
+
+
+def _scene(
+    field: backend.Field,
+    surface: backend.Plane,
+    sentences: backend.Codes | None,
+    name: str,
+    marks: Sequence[Sign],
+) -> dict[str, Any]:
+    """All that does not change with a click."""
     window, table = field.window, _Table(shortened(text) for text in field.texts)
     tint = tints(field.cells)
     phrases = _Table()
@@ -98,10 +122,8 @@ def drawing(
     x, y = field.prior
     count = len(field.texts)
     return {
-        "id": identity(field, surface),
         "name": f"{name}-plane",
         "window": {"x": window.x, "y": window.y, "cell": window.cell, "n": window.n},
-        "whole": whole,
         "cells": field.region.ravel().tolist(),
         "regions": [
             {"text": region.value, "row": region.row, "column": region.column, "tint": tint[region.value]}
@@ -118,11 +140,8 @@ def drawing(
         "points": points,
         "away": away,
         "texts": table.entries,
-        "pins": [asdict(pin) for pin in pins],
         "marks": [asdict(mark) for mark in marks],
-        "path": None if path is None else asdict(path),
         "axes": surface.names,
-        "shown": list(shown),
         "alt": f"A plane through the latent space of {name}, {surface.names[0]} by {surface.names[1]}, read at "
         f"{window.n} by {window.n} cells: {count} different sentence{'s' * (count != 1)}. Arrow keys go from cell to "
         "cell, Enter pins one, Escape takes the pins off.",
@@ -132,6 +151,7 @@ def drawing(
 def identity(field: backend.Field, surface: backend.Plane) -> str:
     """A name for what is seen, the same whenever it is the same plane and window and reads the same."""
     content = repr((field.window, field.texts)).encode() + field.cells.tobytes()
+    content += b"" if field.apart is None else field.apart.tobytes()
     return hashlib.sha256(content + surface.origin.tobytes() + surface.axes.tobytes()).hexdigest()[:16]
 
 

@@ -12,6 +12,7 @@ from app import backend, state
 from app.components.address import Between, heed
 from app.components.dials import dials, moved
 from app.components.hearing import hearing
+from app.components.neighbours import COUNT, neighbours
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 
@@ -20,7 +21,7 @@ GROUPS = ("By label", "Typed")
 WHOLE = (0.0, 2.0, 0.1)  # strengths of A − B + C: lowest, highest, step
 BOTH_WAYS = (-3.0, 3.0, 0.25)  # and of a direction, which also goes backwards
 SEEDS = 2**32 - 1
-LONGEST = 2000  # characters of a typed sentence
+LONGEST = 2000  # characters of a typed sentence, and of a list in the address
 EXAMPLES = {  # what A has and B has not; on the bundled run, the last one does not come off
     "not": ("a dog is not sleeping on the sofa .", "a dog is sleeping on the sofa ."),
     "at night": ("a woman is walking in the park at night .", "a woman is walking in the park ."),
@@ -49,13 +50,18 @@ def sentence(label: str, default: str, key: str, **options: str) -> str:
 
 
 def strength(along: list[float], default: float) -> float:
-    """The strength that the URL asks for."""
+    """The strength that the URL asks for; said, if it cannot be had."""
     heed({state.ARITHMETIC_STRENGTH: Between(along[0], along[-1])})
+    return present(along, default)
+
+
+def present(along: list[float], default: float) -> float:
+    """The strength that was looked at last."""
     asked = st.query_params.get(state.ARITHMETIC_STRENGTH, "")
     return float(asked) if asked in Between(along[0], along[-1]) else default
 
 
-def read(board: backend.Board, before: str, others: str = "") -> None:
+def read(model: backend.Model, board: backend.Board, before: str, others: str = "") -> None:
     """The slider and the sentences under it; where it comes to rest goes into the URL."""
     dial = board.dials[0]
     family = hashlib.sha256(board.reading.codes.tobytes()).hexdigest()[:16]
@@ -67,15 +73,21 @@ def read(board: backend.Board, before: str, others: str = "") -> None:
     if len({board.reading.texts[row] for row in dial.rows}) == 1:
         st.info("The sentence is the same at every strength.", icon=":material/info:")
     dials(board, key=state.ARITHMETIC_BOARD, family=family, before=before, others=others, on_moved=follow)
+    if backend.has_codes(model):
+        now = present(dial.values, dial.values[dial.own])
+        place = min(range(len(dial.values)), key=lambda stop: abs(dial.values[stop] - now))
+        with st.expander("Sentences next to this code", icon=":material/near_me:"):
+            near = backend.neighbours(model, board.reading.codes[dial.rows[place]], COUNT)
+            neighbours([(backend.codes(model).texts[row], far) for row, far in near])
 
 
-def keep(name: str, board: backend.Board, python: str) -> None:
+def keep(name: str, board: backend.Board, python: str, command: str | None) -> None:
     """The sentences to take away: a table, and the words that make them again."""
     columns = {"strength": board.dials[0].values}
     for number, rows in enumerate([board.dials[0].rows, *board.followers]):
         columns[f"sentence {number}" if number else "sentence"] = [board.reading.texts[row] for row in rows]
     frame = pd.DataFrame(columns)
-    with st.expander("Take it with you: table, Python", icon=":material/ios_share:"):
+    with st.expander("Take it with you: table, Python, command", icon=":material/ios_share:"):
         st.dataframe(
             frame,
             hide_index=True,
@@ -90,6 +102,14 @@ def keep(name: str, board: backend.Board, python: str) -> None:
         st.download_button("CSV", csv, f"{name}-arithmetic.csv", "text/csv", icon=":material/download:")
         st.markdown("**The same in Python**")
         st.code(python, language="python", wrap_lines=True)
+        st.markdown("**The same from a terminal**")
+        if command:
+            st.code(command, language="bash", wrap_lines=True)
+        else:
+            st.caption(
+                "These lists are too long for one line: save them as two files, a sentence a line, for "
+                "`python -m vae arithmetic` with `--from`, `--to` and `--add-to`."
+            )
 
 
 def three_sentences(model: backend.Model) -> None:
@@ -106,13 +126,14 @@ def three_sentences(model: backend.Model) -> None:
             st.button(example, key=f"arithmetic_try_{example}", type="tertiary", on_click=take, args=(example,))
     along = backend.strengths(*WHOLE)
     board = backend.analogy(model, plus, minus, text, along, strength(along, 1.0))
-    st.fragment(read)(board, "C, rebuilt:")
+    st.fragment(read)(model, board, "C, rebuilt:")
     st.caption(
         "C + strength × (A − B), of mean codes: at 1 it is A − B + C, at 0 it is C as the model rebuilds it. It comes "
         "off where the difference means the same elsewhere, and often it does not: other words may change along, or "
         "none."
     )
-    keep(model.name, board, backend.analogy_python(model, plus, minus, text, along))
+    again = (model, plus, minus, text, along)
+    keep(model.name, board, backend.analogy_python(*again), backend.analogy_command(*again))
 
 
 def usual_values(model: backend.Model) -> None:
@@ -153,14 +174,39 @@ def labelled_groups(model: backend.Model, labels: list[str]) -> tuple[backend.Gr
     return start, end
 
 
+def linked(key: str, usual: str) -> None:
+    """Take over a list that a link brings; without one, what was typed stays, or the usual list comes."""
+    known = st.session_state.setdefault(state.ARITHMETIC_LINKED, {})
+    asked = st.query_params.get(key)
+    if asked is not None and asked != known.get(key):
+        st.session_state[key] = asked
+    elif key not in st.session_state:
+        st.session_state[key] = usual
+
+
+def link(key: str, text: str, usual: str) -> bool:
+    """Put a list into the URL, unless it is the usual one; whether it is short enough for that."""
+    short = len(text) <= LONGEST
+    if short and text != usual:
+        st.query_params[key] = text
+    else:
+        st.query_params.pop(key, None)
+    st.session_state[state.ARITHMETIC_LINKED][key] = st.query_params.get(key)
+    return short
+
+
 def typed_groups() -> tuple[backend.Group, backend.Group]:
     """Two lists of sentences."""
+    typed, short = [], []
     with st.grid(2, min_column_width=300):
-        typed = [
-            st.text_area(f"{name}, one sentence a line", text, key=key, persist_state="session", height=140)
-            for name, key, text in zip(("From", "To"), state.ARITHMETIC_LISTS, LISTS, strict=True)
-        ]
-    start, end = (backend.Group(texts=backend.examples(text or "")) for text in typed)
+        for name, key, usual in zip(("From", "To"), state.ARITHMETIC_LISTS, LISTS, strict=True):
+            linked(key, usual)
+            label = f"{name}, one sentence a line"
+            typed.append(st.text_area(label, key=key, persist_state="session", height=140) or "")
+            short.append(link(key, typed[-1], usual))
+    if not all(short):
+        st.caption(f"A list of more than {LONGEST:,} characters is not in the address: a link does not bring it along.")
+    start, end = (backend.Group(texts=backend.examples(text)) for text in typed)
     return start, end
 
 
@@ -178,8 +224,7 @@ def from_examples(model: backend.Model) -> None:
             key=state.ARITHMETIC_GROUPS,
             bind="query-params",
             width="content",
-            help="By label: all sentences of the map whose label has a value. Typed: lists of your own, which may be "
-            "long and are therefore not in the address.",
+            help="By label: all sentences of the map whose label has a value. Typed: lists of your own.",
         )
         if kind == "By label":
             groups = labelled_groups(model, labels)
@@ -198,12 +243,13 @@ def from_examples(model: backend.Model) -> None:
     board = backend.steered(model, *groups, text, rows, along, strength(along, 1.0))
     st.caption(facts(backend.direction(model, *groups)))
     others = f"The same on {len(rows)} sentences of the map, drawn at random: before, and after" if rows else ""
-    st.fragment(read)(board, "Rebuilt:", others)
+    st.fragment(read)(model, board, "Rebuilt:", others)
     st.caption(
         "z + strength × (mean code of To − mean code of From). The difference of two means carries along whatever else "
         "differs between the groups, and the farther it is followed, the farther z is from any code the decoder knows."
     )
-    keep(model.name, board, backend.steered_python(model, *groups, text, along))
+    again = (model, *groups, text, along)
+    keep(model.name, board, backend.steered_python(*again), backend.steered_command(*again))
 
 
 def facts(direction: backend.Direction) -> str:

@@ -13,6 +13,7 @@ from app import backend, figures, state
 from app.components.address import SWITCH, Between, heed
 from app.components.dials import dials, locks, moved
 from app.components.hearing import hearing
+from app.components.neighbours import COUNT, neighbours
 from app.components.run_picker import run_picker
 from app.components.sentences import escape, listing
 
@@ -211,6 +212,10 @@ def play(model: backend.Model, start: backend.Start, base: ndarray, collapsed: b
             "guessed. Shades on a rail are stretches of one sentence, the triangle is the value at the start. Arrow "
             "keys go from stop to stop."
         )
+    if backend.has_codes(model):
+        with st.expander("Sentences next to this code", icon=":material/near_me:"):
+            near = backend.neighbours(model, board.reading.codes[board.own], COUNT)
+            neighbours([(backend.codes(model).texts[row], far) for row, far in near])
     keep(model, start, changes, board)
 
 
@@ -237,7 +242,7 @@ def keep(model: backend.Model, start: backend.Start, changes: Changes, board: ba
         for value, row in zip(dial.values, dial.rows, strict=True)
     ]
     frame = pd.DataFrame(rows, columns=["dimension", "value", "sentence"])
-    with st.expander("Take it with you: all strips, Python", icon=":material/ios_share:"):
+    with st.expander("Take it with you: all strips, Python, command", icon=":material/ios_share:"):
         st.dataframe(
             frame,
             hide_index=True,
@@ -253,6 +258,8 @@ def keep(model: backend.Model, start: backend.Start, changes: Changes, board: ba
         st.markdown("**The same in Python**, with the strip of one dimension")
         along = next((dial for dial in board.dials if int(dial.name[1:]) in changes), board.dials[0])
         st.code(backend.dimensions_python(model, start, changes, along), language="python", wrap_lines=True)
+        st.markdown("**The same from a terminal**")
+        st.code(backend.dimensions_command(model, start, changes, along), language="bash", wrap_lines=True)
 
 
 def labels(model: backend.Model, collapsed: bool) -> None:

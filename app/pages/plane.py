@@ -13,6 +13,7 @@ from app import backend, state
 from app.components import plane_view
 from app.components.address import Between, heed
 from app.components.hearing import WOVEN, deaf, replays
+from app.components.neighbours import neighbours
 from app.components.path_strip import identity, path_strip, rested, typical
 from app.components.plane_view import AT_FIRST, LAYERS, PINS, Sign, Track
 from app.components.run_picker import run_picker
@@ -89,7 +90,9 @@ def drop(*keys: str) -> None:
 def pinned() -> None:
     """Cells were clicked: a middle is the first pin that is not set; with all of them there, the last one moves."""
     state.restore(*state.PLANE_PINS)
-    for spot in state.unheard(st.session_state[state.PLANE_VIEW].pinned):
+    told = st.session_state[state.PLANE_VIEW].pinned
+    st.session_state[state.PLANE_HELD] = told.get("held") if isinstance(told, dict) else None
+    for spot in state.unheard(told):
         known = places()
         name = next((name for name in PINS if name not in known), PINS[-1])
         st.query_params[state.PLANE_PINS[PINS.index(name)]] = written(spot["x"], spot["y"])
@@ -217,8 +220,10 @@ def pin_card(name: str, pin: backend.Pin) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             x, y = (f"{at:.3f}".replace("-", "−") for at in pin.place)
             st.markdown(f":gray-badge[**{name}**] ({x}, {y})")
-            with st.popover("z", icon=":material/data_array:", help="The code itself, to be copied"):
+            with st.popover("z", icon=":material/data_array:", help="The code itself, and the sentences next to it"):
                 st.code(json.dumps([round(float(value), 6) for value in pin.code]), language="json", wrap_lines=True)
+                if pin.near:
+                    neighbours(pin.near)
             key = state.PLANE_PINS[PINS.index(name)]
             st.button("", icon=":material/close:", key=f"plane_drop_{name}", help=f"Take {name} off",
                       on_click=drop, args=(key,))  # fmt: skip
@@ -343,6 +348,7 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
                 path=track,
                 shown=layers(),
                 whole=window == whole,
+                held=st.session_state.pop(state.PLANE_HELD, None) or "",
             ),
             key=state.PLANE_VIEW,
             on_pinned=pinned,
@@ -356,9 +362,10 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
     if walk:
         st.subheader("From A to B", anchor=False)
         st.fragment(read)(walk)
-    with st.expander("The same in Python", icon=":material/code:"):
-        python = backend.plane_python(model, cut, window, list(spots.values()), STEPS)
-        st.code(python, language="python", wrap_lines=True)
+    with st.expander("The same in Python, or from a terminal", icon=":material/code:"):
+        again = (model, cut, window, list(spots.values()), STEPS)
+        st.code(backend.plane_python(*again), language="python", wrap_lines=True)
+        st.code(backend.plane_command(*again), language="bash", wrap_lines=True)
     remember(repr((name, model.snapshot, cut)))
 
 

@@ -101,7 +101,67 @@ def test_typed_groups_are_lists(model):
     )
     assert table(at)["sentence"].tolist() == [expected.reading.texts[row] for row in expected.dials[0].rows]
     assert "From the mean of 2 codes to that of 1" in said(at)
-    assert not any(key in at.query_params for key in state.ARITHMETIC_LISTS)
+    assert [at.query_params[key] for key in state.ARITHMETIC_LISTS] == [f"{A}\n\n{B}", C]
+
+
+def typed(at):
+    return [at.text_area(key=key).value for key in state.ARITHMETIC_LISTS]
+
+
+def test_typed_groups_come_with_a_link_and_go_where_they_are_changed(model):
+    less, more = state.ARITHMETIC_LISTS
+    at = open_page(**BY_EXAMPLES, arithmetic_groups="Typed", **{less: f"{A}\n{B}", more: C})
+    assert typed(at) == [f"{A}\n{B}", C]
+    assert "From the mean of 2 codes to that of 1" in said(at)
+    at.text_area(key=less).set_value(C).run()
+    assert typed(at) == [C, C]
+    assert at.query_params[less] == C
+    at.query_params[less] = A  # another link, in the same session
+    at.run()
+    assert typed(at) == [A, C]
+
+
+def test_the_usual_groups_and_long_ones_are_not_in_the_address(model):
+    less, more = state.ARITHMETIC_LISTS
+    at = open_page(**BY_EXAMPLES, arithmetic_groups="Typed")
+    assert less not in at.query_params
+    assert "not in the address" not in said(at)
+    at.text_area(key=more).set_value("a man is riding a bus .\n" * 100).run()
+    assert more not in at.query_params
+    assert "A list of more than 2,000 characters is not in the address" in said(at)
+    at.run()
+    assert typed(at)[1] == "a man is riding a bus .\n" * 100
+    at.text_area(key=more).set_value(C).run()
+    assert at.query_params[more] == C
+
+
+def test_any_text_in_the_address_is_a_list(model):
+    for text in ("x\n" * 500, "<img src=x onerror=alert(1)> **b**", "שלום עולם", "\n"):
+        at = open_page(**BY_EXAMPLES, arithmetic_groups="Typed", **{state.ARITHMETIC_LISTS[0]: text})
+        assert all("\n" not in error.value for error in at.error)
+        assert bool(at.error) == (text in ("x\n" * 500, "\n"))
+
+
+def test_the_line_for_the_terminal_is_there_to_be_copied(model):
+    along = backend.strengths(0, 2, 0.1)
+    at = open_page(run="explored", arithmetic_a=A, arithmetic_b=B, arithmetic_c=C)
+    assert backend.analogy_command(model, A, B, C, along) in [code.value for code in at.code]
+    at = open_page(**BY_EXAMPLES, arithmetic_from="an old", arithmetic_to="a man", arithmetic_text=C)
+    groups = Group(label="subject", value="an old"), Group(label="subject", value="a man")
+    expected = backend.steered_command(model, *groups, C, backend.strengths(-3, 3, 0.25))
+    assert expected in [code.value for code in at.code]
+    long = "\n".join(["a man is riding a bus in the park ."] * 190)
+    at = open_page(**BY_EXAMPLES, arithmetic_groups="Typed", **dict.fromkeys(state.ARITHMETIC_LISTS, long))
+    assert "too long for one line" in said(at)
+
+
+def test_the_sentences_next_to_the_result_are_named(model):
+    at = open_page(run="explored", arithmetic_a=A, arithmetic_b=B, arithmetic_c=C, arithmetic_strength="1.5")
+    expected = backend.analogy(model, A, B, C, backend.strengths(0, 2, 0.1), 1.5)
+    rows = backend.neighbours(model, expected.reading.codes[expected.own], 5)
+    (listed,) = (element.proto.body for element in at.get("html") if "Nearest sentences" in element.proto.body)
+    places = [listed.index(backend.codes(model).texts[row]) for row, _ in rows]
+    assert places == sorted(places)
 
 
 def test_a_direction_between_the_same_groups_leads_nowhere(model):

@@ -74,6 +74,29 @@ def test_the_url_says_it_all(model):
     assert backend.write_code(z) in [code.value for code in at.code]
 
 
+def test_another_page_may_link_to_a_start_text(model):
+    """With nothing else in the address, and a text that is the only thing it says."""
+    text = "an old dog waits for it ."
+    at = open_page(run="explored", dims_from="Sentence", dims_text=text)
+    assert not at.warning
+    assert at.text_input(key=state.DIMENSIONS_TEXT).value == text
+    z = backend.encode(model, text)[0]
+    assert present(at) == {dimension: pytest.approx(z[dimension]) for dimension in range(5)}
+
+
+def test_the_line_for_the_terminal_and_the_neighbours_are_those_of_the_present_code(model):
+    at = open_page(run="explored", dims_from="Zero", dims="3:1.25")
+    start, changes = backend.Start(kind="zero"), {3: 1.25}
+    order = [dimension for dimension, _ in backend.dimensions_by_kl(model)]
+    strips = backend.strips(model, backend.start_code(model, start), changes, order)
+    dial = next(dial for dial in strips.dials if dial.name == "z3")
+    assert backend.dimensions_command(model, start, changes, dial) in [code.value for code in at.code]
+    rows = backend.neighbours(model, strips.reading.codes[strips.own], 5)
+    (listed,) = (element.proto.body for element in at.get("html") if "Nearest sentences" in element.proto.body)
+    places = [listed.index(backend.codes(model).texts[row]) for row, _ in rows]
+    assert places == sorted(places)
+
+
 def test_dimensions_may_come_in_the_order_of_a_label(model):
     at = open_page(run="explored", dims_by="subject")
     found = backend.association(model, "r2").sort_values("value", ascending=False)

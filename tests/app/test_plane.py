@@ -124,6 +124,36 @@ def test_pins_stay_with_their_plane(explored):
     assert "plane_a" not in at.query_params
 
 
+def test_a_pin_has_its_neighbours_beside_its_code(explored):
+    at = open_plane(run="explored", plane_a="0.25,-1.5")
+    model = backend.model("explored")
+    (pin,) = backend.plane_pins(model, backend.plane(model, Cut()), [(0.25, -1.5)])
+    rows = backend.neighbours(model, pin.code, 5)
+    assert [far for _, far in pin.near] == pytest.approx([far for _, far in rows], abs=1e-5)
+    listed = at.get("html")[0].proto.body
+    places = [listed.index(backend.codes(model).texts[row]) for row, _ in rows]
+    assert places == sorted(places)
+    assert f">{rows[0][1]:.1f}<" in listed
+
+
+def test_the_line_for_the_terminal_is_there_to_be_copied(explored):
+    at = open_plane(run="explored", plane_kind="Three samples", plane_seed="9", plane_a="0.25,-1.5")
+    model = backend.model("explored")
+    cut = Cut(kind="samples", seed=9)
+    window = backend.plane_whole(model, backend.plane(model, cut), backend.plane_spanning(model, cut), 20)
+    assert backend.plane_command(model, cut, window, [(0.25, -1.5)]) in [code.value for code in at.code]
+
+
+def test_what_the_browser_says_it_has_is_believed_once(explored):
+    at = open_plane(run="explored")
+    whole = drawing(at)
+    at.session_state[state.PLANE_HELD] = whole["id"]
+    at.run()
+    assert drawing(at) == {name: whole[name] for name in ("id", "whole", "pins", "path", "shown")}
+    at.run()
+    assert drawing(at) == whole
+
+
 def test_a_pin_is_taken_off(explored):
     at = open_plane(run="explored", plane_a="0.25,-1.5", plane_b="0,1")
     at.button(key="plane_drop_A").click().run()
@@ -207,7 +237,7 @@ def test_the_dimensions_that_tell_most_come_first(explored):
 def test_what_a_model_says_is_never_markup(explored, monkeypatch):
     monkeypatch.setattr(backend.models, "decode", lambda of, codes, how=None: ["<b>&</b> **x**"] * len(codes))
     at = open_plane(run="explored", plane_a="0.5,0.5", plane_window="0,0,1.5")
-    (card,) = at.get("html")
+    card = at.get("html")[-1]
     assert "&lt;b&gt;&amp;&lt;/b&gt; **x**" in card.proto.body
     assert drawing(at)["texts"][0] == "<b>&</b> **x**"
     assert r"\<b\>&\</b\> \*\*x\*\*" in at.warning[0].value

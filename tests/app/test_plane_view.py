@@ -107,6 +107,17 @@ def test_pins_marks_and_the_walk_are_signs(explored):
     assert (drawing["shown"], drawing["whole"]) == (["labels"], False)
 
 
+def test_what_the_browser_has_is_not_sent_again(explored):
+    model = backend.model("explored")
+    signs = {"pins": [Sign(name="A", x=0.5, y=1.0)], "shown": ["labels"], "whole": False}
+    _, _, everything = drawn(model, **signs)
+    _, _, other = drawn(model, **signs, held="another window")
+    _, _, rest = drawn(model, **signs, held=everything["id"])
+    assert other == everything
+    assert rest == {name: everything[name] for name in ("id", "whole", "pins", "path", "shown")}
+    assert len(json.dumps(rest)) < 500
+
+
 def test_what_is_seen_has_one_name(explored):
     model = backend.model("explored")
     surface, field = seen(model)
