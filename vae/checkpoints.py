@@ -1,8 +1,9 @@
 """What a run needs to go on exactly where it was: weights, optimizer, position. Safetensors and JSON only.
 
 `state/state.json` names the one file of tensors that belongs to it, and is renamed into place after that file is
-whole; older files go last. So a process killed at any moment leaves one complete state. No random state is stored:
-every step seeds its own draws from (seed, step), so the position is enough.
+whole; older files go last. So a process killed at any moment leaves one complete state, and so does a power cut: each
+file is on the disk before it takes its name. No random state is stored: every step seeds its own draws from (seed,
+step), so the position is enough.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def save(run: Run, position: Position, weights: Mapping[str, Tensor], moments: M
     name = f"step-{position.step}.safetensors"
     tensors = {f"weights.{key}": value for key, value in weights.items()}
     write_tensors(folder / name, tensors | {f"moments.{key}": value for key, value in moments.items()})
-    runs.write_json(folder / "state.json", asdict(position) | {"file": name})
+    for events in (run.metrics_path, run.samples_path):
+        if events.exists():
+            runs.settle(events)  # what the state says is done must not be missing there
+    runs.write_json(folder / "state.json", asdict(position) | {"file": name}, durable=True)
     for old in folder.iterdir():  # also what a killed process left half written
         if old.name not in (name, "state.json"):
             old.unlink(missing_ok=True)
@@ -100,11 +104,12 @@ def save_model(model: TextVAE, folder: Path, *, half: bool = False) -> None:
         "pooled_positions": model.pooled_positions,
     }
     write_tensors(folder / "model.safetensors", weights)
-    runs.write_json(folder / "config.json", settings)
+    runs.write_json(folder / "config.json", settings, durable=True)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file atomically."""
+    """Write a safetensors file atomically and durably."""
     partial = path.with_name(f".{path.name}.partial")
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+    runs.settle(partial)
     runs.swap(partial, path)

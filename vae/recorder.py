@@ -41,6 +41,8 @@ CODED = 512
 """Sentences whose codes are kept along the way: as many points as a film can show apart."""
 SAVING_SHARE = 0.05
 """Saving the resume state may take this share of the time."""
+BEATING_SHARE = 0.005
+"""Telling the status file how far the run is may take this share; a disk needs milliseconds to be sure of it."""
 
 
 class Stopped(Exception):  # noqa: N818
@@ -107,7 +109,8 @@ class Recorder:
                 self._last_word("failed", message.splitlines()[0][:500])
                 log.error("Failed: %s", message, exc_info=not isinstance(ending, ValueError))
         finally:
-            self.run.stop_path.unlink(missing_ok=True)
+            if self.main:
+                self.run.stop_path.unlink(missing_ok=True)
             for number, handler in self.before.items():
                 signal.signal(number, handler)
             log.removeHandler(self.handler)
@@ -138,7 +141,7 @@ class Recorder:
         self.beats: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=500)
         self.last_log = self.last_save = self.last_beat = time.monotonic()
         self.begun = time.monotonic() - (position.time_s if position else 0.0)
-        self.saving = 0.0
+        self.saving = self.beating = 0.0
         self.place = {"step": done, "phase": next((s for s in stages if done < s.last), stages[-1]).phase}
         self._status(total_steps=self.total, message="", **self.place)
         if self.main:
@@ -248,16 +251,17 @@ class Recorder:
         self.aside += self.saving
 
     def beat(self, stage: Stage, done: int) -> None:
-        """Once a second, tell the status file how far the run is."""
+        """Once a second, or less often on a slow disk, tell the status file how far the run is."""
         self.place = {"step": done, "phase": stage.phase}
         self.bar.update(done - self.bar.n)
         now = time.monotonic()
         self.beats.append((now, done))
-        if now - self.last_beat >= 1.0:
-            self.last_beat = now
+        if now - self.last_beat >= min(max(1.0, self.beating / BEATING_SHARE), 10.0):
             (then, before), left = self.beats[0], self.total - done
             eta = left * (now - then) / max(1, done - before)
             self._status(eta_s=round(eta, 1), **self.place)
+            self.last_beat = time.monotonic()
+            self.beating = self.last_beat - now
 
     @torch.inference_mode()
     def _denoising(self, t5: Any) -> float:

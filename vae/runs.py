@@ -114,7 +114,7 @@ class Run:
             raise ValueError(
                 f"The run folder {run.path} cannot be written ({error.strerror}): choose another."
             ) from error
-        run.write_status(Status(heartbeat=time.time()))
+        write_json(run.path / "status.json", asdict(Status(heartbeat=time.time())))
         return run
 
     @property
@@ -180,8 +180,8 @@ class Run:
             raise ValueError(f"The notes of {self.name} cannot be kept in its folder ({error.strerror}).") from error
 
     def write_status(self, status: Status) -> None:
-        """Replace status.json."""
-        write_json(self.path / "status.json", asdict(status))
+        """Replace status.json, so that not even a power cut leaves it empty."""
+        write_json(self.path / "status.json", asdict(status), durable=True)
 
     def update_status(self, **changes: Any) -> Status:
         """Replace some fields of status.json and return the whole."""
@@ -292,16 +292,27 @@ def fresh_name(stem: str) -> str:
     return name
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, durable: bool = False) -> None:
     """Write a JSON document atomically. Numbers that are not finite become null."""
-    write_bytes(path, _encode(value, indent=2))
+    write_bytes(path, _encode(value, indent=2), durable=durable)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically: under another name, then renamed over the old one."""
+def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write a file atomically: under another name, then renamed over the old one.
+
+    A file system may put the new name on the disk before the content. `durable` waits for the content (see `settle`).
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     partial.write_bytes(content)
+    if durable:
+        settle(partial)
     swap(partial, path)
+
+
+def settle(path: Path) -> None:
+    """Wait until all that was written to a file is on the disk, where a power cut cannot take it: milliseconds."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def swap(partial: Path, path: Path) -> None:
@@ -350,7 +361,7 @@ def read_lines(path: Path, offset: int = 0, most: int | None = None) -> tuple[li
 
 def keep_lines(path: Path, events: Iterable[Mapping[str, Any]]) -> None:
     """Replace a .jsonl file by these events, atomically."""
-    write_bytes(path, b"".join(_encode(event) for event in events))
+    write_bytes(path, b"".join(_encode(event) for event in events), durable=True)
 
 
 def finite(value: Any) -> Any:

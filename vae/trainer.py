@@ -304,12 +304,15 @@ def _seed(seed: int, step: int, stream: int = 0) -> None:
 
 
 def _forget_after(run: Run, position: checkpoints.Position | None) -> None:
-    """Drop the events and codes that a killed process wrote after the state that the run resumes from."""
+    """Drop what a killed process wrote after the state that the run resumes from, and what it wrote by half."""
     for path in (run.metrics_path, run.samples_path):
         events, _ = runs.read_lines(path)
         if path.is_file():
             kept = [e for e in events if position and (e["phase"], e["step"]) <= (position.phase, position.step)]
             runs.keep_lines(path, kept)
+    for folder in (run.model_path, run.state_path, run.codes_path, run.path / "snapshots"):
+        for partial in folder.rglob("*.partial"):
+            partial.unlink()
     for step, codes in run.codes().items():
         if not position or step > position.step:
             codes.unlink()

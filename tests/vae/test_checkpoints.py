@@ -79,6 +79,29 @@ def test_a_process_killed_while_saving_leaves_the_state_before_it(run: Run, monk
         assert same(saved[1], WEIGHTS)
 
 
+def test_each_file_is_on_the_disk_before_it_takes_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tensors and state.json themselves, and before it the events that it says have happened."""
+    runs.append_line(run.metrics_path, {"step": 3})
+    runs.append_line(run.samples_path, {"step": 3})
+    happened: list[tuple[str, str]] = []
+    swap, settle = runs.swap, runs.settle
+
+    def settled(path: Path) -> None:
+        happened.append(("settle", path.name.removeprefix(".").split(".")[0]))
+        settle(path)
+
+    def swapped(partial: Path, path: Path) -> None:
+        happened.append(("swap", path.name.split(".")[0]))
+        swap(partial, path)
+
+    monkeypatch.setattr(runs, "settle", settled)
+    monkeypatch.setattr(runs, "swap", swapped)
+    checkpoints.save(run, position(3), WEIGHTS, MOMENTS)
+    tensors = [("settle", "step-3"), ("swap", "step-3")]
+    events = [("settle", "metrics"), ("settle", "samples")]
+    assert happened == [*tensors, *events, ("settle", "state"), ("swap", "state")]
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "tensors cut short": lambda f: (f / "step-3.safetensors").write_bytes((f / "step-3.safetensors").read_bytes()[:-5]),
     "no tensors": lambda f: (f / "step-3.safetensors").unlink(),

@@ -376,7 +376,7 @@ def test_damaged_notes_are_said_to_be(run: Run, content: str) -> None:
 
 
 def test_where_nothing_can_be_written_notes_say_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(runs, "write_bytes", refuse)
