@@ -241,7 +241,7 @@ class Config:
                 continue
             if not isinstance(value, Mapping):
                 raise ValueError(f"The section {name!r} must hold fields, but is {value!r}.")
-            section = typing.get_type_hints(cls)[name]
+            section = _hints(cls)[name]
             for key in value:
                 _known_field(section, name, key)
             arguments[name] = section(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
@@ -255,7 +255,7 @@ class Config:
             section_name, dot, name = path.strip().partition(".")
             if not separator or not dot:
                 raise ValueError(f"The setting {setting!r} is not of the form section.field=value.")
-            hints = typing.get_type_hints(Config)
+            hints = _hints(Config)
             if section_name == "recipe" or section_name not in hints:
                 known = [key for key in hints if key != "recipe"]
                 raise ValueError(
@@ -271,7 +271,7 @@ class Config:
         """What differs from another configuration, as `with_settings` takes it; the recipe's name does not count."""
         return [
             f"{section}.{name}={_as_text(getattr(getattr(self, section), name))}"
-            for section, kind in typing.get_type_hints(Config).items()
+            for section, kind in _hints(Config).items()
             if section != "recipe"
             for name in knobs(kind)
             if getattr(getattr(self, section), name) != getattr(getattr(start, section), name)
@@ -353,6 +353,12 @@ def parse(section: type, name: str, text: str) -> Any:
             expected = "a whole number" if knob.kind == "int" else "a number"
             raise ValueError(f"{name}={text!r} is not {expected}.") from None
     return text
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of the fields of a dataclass, which take a millisecond to find out."""
+    return typing.get_type_hints(kind)
 
 
 def _as_text(value: Any) -> str:

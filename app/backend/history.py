@@ -149,7 +149,11 @@ def kl_per_dimension(name: str) -> dict[int, list[float]]:
 
 def verdict(name: str) -> doctor.Verdict | None:
     """What the doctor says about the newest figures of a run; none while there are no figures."""
-    known = figures(name)
+    return judge(figures(name))
+
+
+def judge(known: dict[str, Any]) -> doctor.Verdict | None:
+    """What the doctor says about figures; none while there are none."""
     try:
         return doctor.diagnose(known) if known else None
     except (KeyError, TypeError, ValueError):  # figures that a crash or another program has mangled

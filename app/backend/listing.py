@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import palette
-from app.backend.history import figures, verdict
+from app.backend.history import figures, judge, verdict
 from vae import config as vae_config
 from vae import jobs, recipes, runs
 from vae.config import Config
@@ -131,6 +131,8 @@ def _is_healthy(name: str) -> bool:
 
 ENTRY_FILES = ("status.json", "config.json", "env.json", "model/config.json")
 """What an entry is made of."""
+TAIL = 1 << 16
+"""Bytes at the end of a history in which its newest figures are looked for first."""
 _ENTRIES: dict[str, tuple[tuple[Any, ...], Entry]] = {}
 _ROWS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 """By the path of a run: how its files were, and what was made of them."""
@@ -178,12 +180,21 @@ def _row(entry: Entry) -> dict[str, Any]:
     path, seen = str(run.path), (entry.state, *_look(run, (*ENTRY_FILES, run.metrics_path.name)))
     known = _ROWS.get(path)
     if known is None or known[0] != seen:
-        judged = verdict(entry.name)
+        newest = _newest(run)
+        judged = judge(newest)
         row = {"run": entry.name, "state": entry.state, "verdict": judged.name if judged else ""}
         row |= {"recipe": entry.recipe, "latent_size": entry.latent_size}
-        row |= {name: value for name, value in figures(entry.name).items() if not isinstance(value, list | dict)}
+        row |= {name: value for name, value in newest.items() if not isinstance(value, list | dict)}
         known = _ROWS[path] = (seen, row)
     return known[1]
+
+
+def _newest(run: runs.Run) -> dict[str, Any]:
+    """The newest figures of a run, as `figures` has them, from the end of the file: a table needs no whole history."""
+    size = run.metrics_path.stat().st_size if run.metrics_path.is_file() else 0
+    events, _ = runs.read_lines(run.metrics_path, max(0, size - TAIL))
+    found = [event for event in events if event.get("split") == "valid" and "delta_nll_nats" in event]
+    return found[-1] if found else figures(run.name)
 
 
 def _look(run: runs.Run, files: Iterable[str]) -> tuple[Any, ...]:

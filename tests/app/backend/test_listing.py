@@ -66,7 +66,7 @@ def test_a_run_that_has_ended_is_read_again_only_when_it_changed(make_run, monke
     assert row["kl_nats"] > 0
     with monkeypatch.context() as patch:
         patch.setattr(listing, "_read_entry", lambda run: pytest.fail("read again"))
-        patch.setattr(listing, "figures", lambda name: pytest.fail("read again"))
+        patch.setattr(listing, "_newest", lambda run: pytest.fail("read again"))
         assert backend.entries() == before
         assert backend.table().iloc[0].to_dict() == row
     run.update_status(message="something else")
