@@ -10,6 +10,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `form`     Recipes, knobs, corpora, what a run will cost.
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
+`films`    The training of a run as a film: its sentences at every check, on one plane.
 `walks`    Paths between codes.
 `readings`  Codes to start from, and codes read.
 `dimensions`  What each dimension of z changes, and what labels tell about it.
@@ -73,6 +74,7 @@ from app.backend.evaluations import (
     stop_measuring,
     trajectory,
 )
+from app.backend.films import FILM_FIGURES, Reel, film_encode, film_pending, film_python, film_weights, reel
 from app.backend.form import (
     SECTIONS,
     Estimate,
@@ -170,6 +172,7 @@ __all__ = [
     "COUNTED",
     "ERRATUM_DATA",
     "FARTHEST",
+    "FILM_FIGURES",
     "MOST_AT_ONCE",
     "RADIUS",
     "REPORT_TABLE",
@@ -202,6 +205,7 @@ __all__ = [
     "Plane",
     "Preview",
     "Reading",
+    "Reel",
     "Start",
     "Walk",
     "Way",
@@ -243,6 +247,10 @@ __all__ = [
     "evaluation",
     "examples",
     "figures",
+    "film_encode",
+    "film_pending",
+    "film_python",
+    "film_weights",
     "fit_umap",
     "fitting",
     "fresh_name",
@@ -288,6 +296,7 @@ __all__ = [
     "random_pairs",
     "recipe",
     "recipe_names",
+    "reel",
     "rename",
     "report_rows",
     "report_sentences",

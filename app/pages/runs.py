@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components import config_form
+from app.components.film import drawer
 from app.components.job_queue import attempt, job_queue
 from app.components.run_picker import run_picker
 from app.components.run_table import run_table
@@ -128,4 +129,5 @@ if entry.problem:
     st.stop()
 actions(entry)
 st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active, backend.colours())
+st.fragment(drawer)([name, *compared], any(entries[one].active for one in [name, *compared]))
 run_table(backend.table())
