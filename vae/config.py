@@ -241,7 +241,7 @@ class Config:
                 continue
             if not isinstance(value, Mapping):
                 raise ValueError(f"The section {name!r} must hold fields, but is {value!r}.")
-            section = _hints(cls)[name]
+            section = _hints(Config)[name]
             for key in value:
                 _known_field(section, name, key)
             arguments[name] = section(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})

@@ -24,6 +24,7 @@ import math
 import os
 import re
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -103,18 +104,21 @@ class Run:
     @classmethod
     def create(cls, path: Path | str, config: Config) -> Run:
         """Make the folder of a new run, queued. A folder that already holds something is left alone: `ValueError`."""
-        run = cls(path)
+        run, mine = cls(path), False
         try:
             run.path.mkdir(parents=True, exist_ok=True)
             if any(run.path.iterdir()):
                 raise ValueError(f"{run.path} already holds something: choose another name, or resume that run.")
             (run.path / "config.json").touch(exist_ok=False)  # of several creators at once, one gets past this line
+            mine = True
             write_json(run.path / "config.json", config.to_dict())
+            write_json(run.path / "status.json", asdict(Status(heartbeat=time.time())))
         except OSError as error:
+            if mine:  # half a run would keep its name from the next try
+                shutil.rmtree(run.path, ignore_errors=True)
             raise ValueError(
                 f"The run folder {run.path} cannot be written ({error.strerror}): choose another."
             ) from error
-        write_json(run.path / "status.json", asdict(Status(heartbeat=time.time())))
         return run
 
     @property
@@ -250,10 +254,11 @@ def list_runs(folder: Path | None = None) -> list[Run]:
     folder = folder or root()
     if not folder.is_dir():
         return []
-    found = [Run(path) for path in folder.iterdir() if path.is_dir()]
-    return sorted(
-        (run for run in found if run.exists), key=lambda run: (-_modified(run.path / "config.json"), run.name)
-    )
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir()]
+    written = {name: _modified(f"{folder}/{name}/config.json") for name in names}
+    found = [name for name in names if written[name] and _modified(f"{folder}/{name}/status.json")]
+    return [Run(folder / name) for name in sorted(found, key=lambda name: (-written[name], name))]
 
 
 def valid_name(name: str) -> str:
@@ -393,11 +398,13 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _modified(path: Path) -> float:
+def _modified(path: str) -> float:
+    """When a file was written, in seconds since 1970; 0 if there is none."""
     try:
-        return path.stat().st_mtime
+        at = os.stat(path)  # noqa: PTH116  # a thousand times over
     except OSError:
         return 0.0
+    return at.st_mtime if stat.S_ISREG(at.st_mode) else 0.0
 
 
 def _reserved(name: str) -> bool:

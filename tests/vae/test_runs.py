@@ -382,3 +382,20 @@ def test_where_nothing_can_be_written_notes_say_so(run: Run, monkeypatch: pytest
     monkeypatch.setattr(runs, "write_bytes", refuse)
     with pytest.raises(ValueError, match=r"notes of one cannot be kept .*Permission denied"):
         run.write_notes(Notes())
+
+
+@pytest.mark.parametrize("name", ["config.json", "status.json"])
+def test_a_disk_that_is_full_leaves_no_half_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    write = runs.write_json
+
+    def full(path: Path, *given: Any, **named: Any) -> None:
+        if path.name == name:
+            raise OSError(28, "No space left on device")
+        write(path, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_json", full)
+        with pytest.raises(ValueError, match=r"one cannot be written \(No space left on device\)"):
+            Run.create(tmp_path / "one", recipes.plain_vae())
+    assert list(tmp_path.iterdir()) == []
+    assert Run.create(tmp_path / "one", recipes.plain_vae()).exists
