@@ -177,6 +177,31 @@ def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
+def test_a_click_does_not_bring_the_plane_again(page, address, bundled, settled):
+    """What is here already stays readable, whether a click, a button or a page in between has led to the next run."""
+    received = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))))
+    page.goto(f"{address}/plane?run={RUN}")
+    page.locator(".plane canvas").wait_for()
+    settled(page)
+    before, first = read_everywhere(page), sum(received)
+    for key in ("plane_a", "plane_b"):
+        received.clear()
+        pin_by_mouse(page, settled, key, 0.31, 0.42 if key == "plane_a" else 0.7)
+        assert sum(received) < first / 3
+        assert [hovered(page, x / 10, 0.6) for x in range(1, 10)] == before
+    card(page, "A").get_by_role("button", name="close").click()
+    page.wait_for_url(lambda url: "plane_a" not in url)
+    settled(page)
+    assert [hovered(page, x / 10, 0.6) for x in range(1, 10)] == before
+    page.get_by_role("link", name="Arithmetic").first.click()
+    page.locator(".board").wait_for()
+    page.get_by_role("link", name="Plane").first.click()
+    page.locator(".plane canvas").wait_for()
+    settled(page)
+    assert [hovered(page, x / 10, 0.6) for x in range(1, 10)] == before
+
+
 def test_a_second_click_may_follow_at_once(page, address, bundled, settled):
     page.goto(f"{address}/plane?run={RUN}")
     page.locator(".plane canvas").wait_for()
