@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -48,31 +49,21 @@ def _waiting(entry: backend.Entry, count: int, colour: str) -> None:
     place, name = entry.place or 0, entry.name
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{place} &nbsp; {dot(name, colour)} &nbsp; {escape(entry.status.message)}", width="stretch")
-        _button(
-            name, "up", "arrow_upward", f"{name} one place forward", place > 1, lambda: backend.move(name, place - 1)
-        )
-        _button(
-            name,
-            "down",
-            "arrow_downward",
-            f"{name} one place back",
-            place < count,
-            lambda: backend.move(name, place + 1),
-        )
-        _button(name, "out", "close", f"Take {name} out of the queue", True, lambda: backend.stop(name))
-
-
-def _button(name: str, key: str, icon: str, label: str, possible: bool, action: Callable[[], None]) -> None:
-    st.button(
-        "",
-        key=f"queue_{key}_{name}",
-        icon=f":material/{icon}:",
-        help=label,
-        type="tertiary",
-        disabled=not possible,
-        on_click=attempt,
-        args=(action,),
-    )
+        step = {"up": place - 1, "down": place + 1}
+        for key, label, icon, possible in (
+            ("up", "Up", "arrow_upward", place > 1),
+            ("down", "Down", "arrow_downward", place < count),
+            ("out", "Remove", "close", True),
+        ):
+            st.button(
+                label,
+                key=f"queue_{key}_{name}",
+                icon=f":material/{icon}:",
+                type="tertiary",
+                disabled=not possible,
+                on_click=attempt,
+                args=(partial(backend.move, name, step[key]) if key in step else partial(backend.stop, name),),
+            )
 
 
 def attempt(action: Callable[[], str | None]) -> None:
