@@ -16,7 +16,8 @@ class Scene extends Canvas {
   muted = new Set();
   hovered = null;
 
-  update({ data, setStateValue, setTriggerValue }) {
+  update({ data: told, setStateValue, setTriggerValue }) {
+    const data = this.unfolded(told);
     const before = this.read(data);
     this.select = (rows) => setStateValue("selected", { run: data.run, rows });
     this.root.querySelector("[data-do=clear]").hidden = !data.selected;
@@ -32,6 +33,12 @@ class Scene extends Canvas {
     }
     this.explain();
     this.resize();
+  }
+
+  // What Python says, with what it says of the map itself; that is long, and read only when it is another.
+  unfolded({ sheet, ...scene }) {
+    if (this.folded !== sheet) [this.folded, this.sheet] = [sheet, JSON.parse(sheet)];
+    return { ...this.sheet, ...scene };
   }
 
   resize() {

@@ -6,6 +6,8 @@ for ends, placed codes and a path. Nothing here touches a model.
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -103,11 +105,25 @@ def latent_map(
 def drawing(
     codes: backend.Codes, projection: backend.Projection, colour: str, scene: Scene, name: str
 ) -> dict[str, Any]:
-    """The map as the browser draws it, in JSON."""
+    """The map as the browser draws it: its `sheet`, and what lies on that."""
+    return {
+        "sheet": sheet(codes, projection, colour, name),
+        "ends": [asdict(mark) for mark in scene.ends],
+        "placed": [asdict(mark) for mark in scene.placed],
+        "path": None if scene.path is None else asdict(scene.path),
+        "found": scene.found,
+        "selected": scene.selected or None,
+        "height": scene.height,
+    }
+
+
+@functools.lru_cache(maxsize=8)
+def sheet(codes: backend.Codes, projection: backend.Projection, colour: str, name: str) -> str:
+    """All of a map that no gesture on it changes, as JSON: written once, and read by the browser when it is another."""
     x, y = projection.coordinates.T
     method = projection.method.upper()
     labels = [{"name": str(column), **_factor(codes.labels[column])} for column in codes.labels]
-    return {
+    drawn = {
         "points": {
             "x": x.round(4).tolist(),
             "y": y.round(4).tolist(),
@@ -117,19 +133,14 @@ def drawing(
             "labels": labels,
         },
         "colour": colouring(codes, colour),
-        "ends": [asdict(mark) for mark in scene.ends],
-        "placed": [asdict(mark) for mark in scene.placed],
-        "path": None if scene.path is None else asdict(scene.path),
-        "found": scene.found,
-        "selected": scene.selected or None,
         "prior": _prior(projection),
         "axes": projection.axes if projection.exact else None,
         "run": name,
         "view": f"{name} {method} {len(x)}",
         "name": f"{name}-{projection.method}",
-        "height": scene.height,
         "alt": f"{method} map of {len(x):,} sentences of {name}. Arrow keys go from point to point, Enter chooses one.",
     }
+    return json.dumps(drawn, separators=(",", ":"))
 
 
 def colourings(codes: backend.Codes) -> list[str]:

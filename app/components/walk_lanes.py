@@ -11,6 +11,7 @@ from app import backend, state
 from app.components import latent_map
 from app.components.address import Between
 from app.components.latent_map import Course, Mark, Scene
+from app.components.part import part
 from app.components.path_strip import identity, path_strip, rested
 from app.components.walk_sides import Side, heading
 
@@ -44,10 +45,10 @@ def read(lanes: Sequence[Lane]) -> None:
             st.columns([1.25, 1], gap="large") if backend.has_codes(lane.side.model) else (st.container(), None)
         )
         with left:
-            st.fragment(_strip)(lane, 0)
+            part(_strip)(lane, 0)
         if right:
             with right:
-                st.fragment(_maps)(lanes)
+                part(_maps)(lanes)
         return
     several = len({lane.method for lane in lanes}) > 1
     for first in range(0, len(lanes), 2):
@@ -55,10 +56,10 @@ def read(lanes: Sequence[Lane]) -> None:
             with column:
                 lane = lanes[number]
                 heading(lane.side, lane.method if several else "")
-                st.fragment(_strip)(lane, number, group="walk")
+                part(_strip)(lane, number, group="walk")
     mapped = [lane for lane in lanes if backend.has_codes(lane.side.model)]
     if mapped:
-        st.fragment(_maps)(mapped, headed=True)
+        part(_maps)(mapped, headed=True)
 
 
 def position(walk: backend.Walk) -> int:

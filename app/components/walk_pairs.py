@@ -109,13 +109,12 @@ def _words(words: Sequence[tuple[str, bool]]) -> str:
 def _cards(
     examples: Sequence[Mapping[str, backend.Walk]], inputs: Sequence[tuple[str, str]], pairs: Sequence[backend.Pair]
 ) -> None:
-    gone = False
     with st.grid(2 if len(examples[0]) == 1 else 1, min_column_width=420):
         for number, (walks, texts, pair) in enumerate(zip(examples, inputs, pairs, strict=True), 1):
             with st.container(border=True, height="stretch", gap="xsmall"):
                 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
                     st.markdown(f"**{number}**")
-                    gone |= st.button(
+                    st.button(
                         "Walk it",
                         icon=":material/linear_scale:",
                         type="tertiary",
@@ -125,8 +124,6 @@ def _cards(
                         help="This pair as one path: more steps, the map, the slider.",
                     )
                 st.html(example_html(walks, texts))
-    if gone:
-        st.rerun()  # the whole page: the pair is opened in another part of it
 
 
 def _open(pair: backend.Pair) -> None:

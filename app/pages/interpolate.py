@@ -9,7 +9,7 @@ import streamlit as st
 from app import backend, state
 from app.components import walk_ends, walk_form, walk_lanes, walk_pairs, walk_table
 from app.components.address import heed
-from app.components.sentences import escape
+from app.components.part import part
 from app.components.walk_lanes import Lane
 from app.components.walk_sides import Side, choose_sides, remarks
 
@@ -26,48 +26,52 @@ def one_path(sides: Sequence[Side], home: backend.Model, way: backend.Way, shown
         st.button("Two random codes", icon=":material/casino:", key="walk_pair", on_click=walk_ends.roll, args=(0, 1))
     if not shown:
         return
-    try:
-        routes = [
-            (side.model, [(backend.carried(a, home, side.model), backend.carried(b, home, side.model))])
-            for side in sides
-        ]
-        walks = [walk for model, pairs in routes for walk in backend.paths(model, pairs, way)]
-        inputs = backend.input_text(home, a), backend.input_text(home, b)
-    except ValueError as error:
-        st.error(escape(str(error)), icon=":material/error:")
-        return
-    if len(walks) == 1 and len(set(walks[0].texts)) == 1 and not sides[0].verdict:
+    routes = [
+        (side.model, [(backend.carried(a, home, side.model), backend.carried(b, home, side.model))]) for side in sides
+    ]
+    found = [walk for model, pairs in routes for walk in backend.paths(model, pairs, way)]
+    inputs = backend.input_text(home, a), backend.input_text(home, b)
+    if len(found) == 1 and len(set(found[0].texts)) == 1 and not sides[0].verdict:
         st.info("Every step of this path reads the same. Try ends that lie farther apart.", icon=":material/info:")
     kinds = [(side, method) for side in sides for method in way.methods]
     walk_lanes.read(
-        [Lane(side=side, method=method, walk=walk) for (side, method), walk in zip(kinds, walks, strict=True)]
+        [Lane(side=side, method=method, walk=walk) for (side, method), walk in zip(kinds, found, strict=True)]
     )
-    table = walk_table.rows(dict(zip(walk_lanes.titles(sides, way.methods), walks, strict=True)), (a, b), inputs)
+    table = walk_table.rows(dict(zip(walk_lanes.titles(sides, way.methods), found, strict=True)), (a, b), inputs)
     stem = f"{'-'.join(side.name for side in sides)}-path"
     walk_table.take_along(table, stem, backend.walk_python(routes, way), backend.walk_command(routes, way))
 
 
-st.title("Interpolate", anchor=False)
-names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
-if not names:
-    st.markdown("There is no trained model yet. Train the first one, then walk through its codes.")
-    st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
-    st.stop()
+def walks(sides: Sequence[Side], home: backend.Model) -> None:
+    """Of these models, how paths go and are read, and the paths."""
+    way = walk_form.choose_way()
+    one, ten = st.tabs(walk_pairs.VIEWS, key=state.WALK_VIEW, bind="query-params")
+    with one:
+        part(one_path)(sides, home, way, one.open)
+    with ten:
+        walk_pairs.ten_pairs(sides, home, way, ten.open)  # not by itself: it opens a pair in the other view
 
-sides = choose_sides(names)
-home = backend.model(sides[0].name, state.opened().get(sides[0].name))
-heed(
-    walk_ends.ALLOWED
-    | walk_form.ALLOWED
-    | walk_lanes.ALLOWED
-    | walk_pairs.ALLOWED
-    | {state.end(side, "kind"): walk_ends.kinds(home) for side in (0, 1)}
-    | {state.WALK_VIEW: walk_pairs.VIEWS, state.WALK_PAIRS: walk_pairs.kinds(home)}
-)
-way = walk_form.choose_way()
-remarks(sides)
-one, ten = st.tabs(walk_pairs.VIEWS, key=state.WALK_VIEW, bind="query-params")
-with one:
-    st.fragment(one_path)(sides, home, way, one.open)
-with ten:
-    st.fragment(walk_pairs.ten_pairs)(sides, home, way, ten.open)
+
+def page() -> None:
+    """The models, and what is walked through them: parts within parts, of which a gesture redraws its own."""
+    names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
+    if not names:
+        st.markdown("There is no trained model yet. Train the first one, then walk through its codes.")
+        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        return
+    sides = choose_sides(names)
+    home = backend.model(sides[0].name, state.opened().get(sides[0].name))
+    heed(
+        walk_ends.ALLOWED
+        | walk_form.ALLOWED
+        | walk_lanes.ALLOWED
+        | walk_pairs.ALLOWED
+        | {state.end(side, "kind"): walk_ends.kinds(home) for side in (0, 1)}
+        | {state.WALK_VIEW: walk_pairs.VIEWS, state.WALK_PAIRS: walk_pairs.kinds(home)}
+    )
+    remarks(sides)
+    part(walks)(sides, home)
+
+
+st.title("Interpolate", anchor=False)
+part(page)()

@@ -13,6 +13,7 @@ from app.components import latent_map, selection
 from app.components.address import Between, Rows, heed
 from app.components.hearing import hearing
 from app.components.latent_map import Mark, Scene
+from app.components.part import part
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 
@@ -281,7 +282,6 @@ def take_along(model: backend.Model, codes: backend.Codes, projection: backend.P
         )
 
 
-@st.fragment
 def explore(
     model: backend.Model,
     codes: backend.Codes,
@@ -337,59 +337,69 @@ def explore(
     selection.groups(model, codes)
 
 
+def page() -> None:
+    """The run, how its codes are mapped, and the map, which a click redraws by itself."""
+    names = models()
+    if not names:
+        st.markdown("There is no trained model yet. Train the first one: a map of its codes comes with it.")
+        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        return
+
+    controls = st.container(horizontal=True, vertical_alignment="bottom")
+    with controls:
+        name = run_picker(names, default=backend.showcase(names))
+
+    model = backend.model(name, state.opened().get(name))
+    if model.run is None:
+        st.markdown("This model was opened without a run, so there are no sentences to make a map of.")
+        st.page_link("app/pages/interpolate.py", label="Walk between two random codes", icon=":material/linear_scale:")
+        return
+    if not backend.has_codes(model):
+        st.markdown("The sentences of this run have no codes yet: they are encoded when training ends.")
+        if not name.startswith("~") and backend.entry(name).active:
+            st.page_link("app/pages/runs.py", label="Watch it train", icon=":material/monitoring:")
+        elif st.button("Encode them now", icon=":material/hub:", type="primary", key="map_encode"):
+            with st.spinner("Encoding the test sentences …"):
+                backend.encode_sentences(model)
+            st.rerun()
+        return
+
+    codes = backend.codes(model)
+    rows = [str(row) for row in range(len(codes.texts))]
+    recall(name, codes)
+    heed(
+        {
+            state.MAP_METHOD: METHODS,
+            state.MAP_COLOUR: latent_map.colourings(codes),
+            state.MAP_PRIOR: Between(0, MOST_PRIOR),
+            state.MAP_SEED: Between(0, SEEDS),
+            **dict.fromkeys(state.MAP_ENDS, rows),
+            **dict.fromkeys(state.MAP_GROUPS, Rows(codes.texts)),
+        }
+    )
+    with controls:
+        method = st.segmented_control(
+            "Map by",
+            METHODS,
+            default="UMAP",
+            required=True,
+            key=state.MAP_METHOD,
+            bind="query-params",
+            width="content",
+        )
+        colour = latent_map.choose_colouring(codes)
+        query = st.text_input(
+            "Find words",
+            key=state.MAP_SEARCH,
+            bind="query-params",
+            type="search",
+            live="300ms",
+            placeholder="red jacket",
+        )
+    collapsed = hearing(name, collapsed=BLOB) == "collapsed"
+    projection = chosen_projection(model, method.lower())
+    part(explore)(model, codes, projection, colour, query or "", collapsed)
+
+
 st.title("Map", anchor=False)
-names = models()
-if not names:
-    st.markdown("There is no trained model yet. Train the first one: a map of its codes comes with it.")
-    st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
-    st.stop()
-
-controls = st.container(horizontal=True, vertical_alignment="bottom")
-with controls:
-    name = run_picker(names, default=backend.showcase(names))
-
-model = backend.model(name, state.opened().get(name))
-if model.run is None:
-    st.markdown("This model was opened without a run, so there are no sentences to make a map of.")
-    st.page_link("app/pages/interpolate.py", label="Walk between two random codes", icon=":material/linear_scale:")
-    st.stop()
-if not backend.has_codes(model):
-    st.markdown("The sentences of this run have no codes yet: they are encoded when training ends.")
-    if not name.startswith("~") and backend.entry(name).active:
-        st.page_link("app/pages/runs.py", label="Watch it train", icon=":material/monitoring:")
-    elif st.button("Encode them now", icon=":material/hub:", type="primary", key="map_encode"):
-        with st.spinner("Encoding the test sentences …"):
-            backend.encode_sentences(model)
-        st.rerun()
-    st.stop()
-
-codes = backend.codes(model)
-rows = [str(row) for row in range(len(codes.texts))]
-recall(name, codes)
-heed(
-    {
-        state.MAP_METHOD: METHODS,
-        state.MAP_COLOUR: latent_map.colourings(codes),
-        state.MAP_PRIOR: Between(0, MOST_PRIOR),
-        state.MAP_SEED: Between(0, SEEDS),
-        **dict.fromkeys(state.MAP_ENDS, rows),
-        **dict.fromkeys(state.MAP_GROUPS, Rows(codes.texts)),
-    }
-)
-with controls:
-    method = st.segmented_control(
-        "Map by",
-        METHODS,
-        default="UMAP",
-        required=True,
-        key=state.MAP_METHOD,
-        bind="query-params",
-        width="content",
-    )
-    colour = latent_map.choose_colouring(codes)
-    query = st.text_input(
-        "Find words", key=state.MAP_SEARCH, bind="query-params", type="search", live="300ms", placeholder="red jacket"
-    )
-collapsed = hearing(name, collapsed=BLOB) == "collapsed"
-projection = chosen_projection(model, method.lower())
-explore(model, codes, projection, colour, query or "", collapsed)
+part(page)()

@@ -46,9 +46,9 @@ def second(make_run, make_space, sentences):
 
 
 def components(at):
-    """What every component of the page was given: strips have steps, maps have points."""
+    """What every component of the page was given: strips have steps, maps have a sheet."""
     given = [json.loads(element.proto.json) for element in at.get("bidi_component")]
-    return [data for data in given if "steps" in data], [data for data in given if "points" in data]
+    return [data for data in given if "steps" in data], [data for data in given if "sheet" in data]
 
 
 def printed(code):
@@ -290,7 +290,7 @@ def test_ten_pairs_are_ten_examples_and_one_of_them_opens_as_a_path(explored):
     at.button(key="walk_pair_3").click().run()
     assert [at.query_params[f"walk_{side}_row"] for side in "ab"] == [str(end.row) for end in pairs[2]]
     walk = backend.walk(backend.model("explored"), *pairs[2])
-    assert at.dataframe[0].value.dropna(subset="t")["sentence"].tolist() == walk.texts
+    assert table(at) == walk.texts
 
 
 def test_ten_pairs_are_one_batch(explored, monkeypatch):

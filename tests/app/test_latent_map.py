@@ -90,6 +90,7 @@ def test_the_drawing_is_json_and_has_every_sentence(explored):
         found=[1],
     )
     drawing = json.loads(json.dumps(latent_map.drawing(codes, projection, "subject", scene, "explored")))
+    drawing |= json.loads(drawing["sheet"])
     points = drawing["points"]
     assert points["text"] == codes.texts
     assert len(points["x"]) == len(points["y"]) == len(points["kl"]) == len(points["words"]) == 120
@@ -103,7 +104,7 @@ def test_the_drawing_is_json_and_has_every_sentence(explored):
 def test_the_circle_of_the_prior_holds_95_percent_of_it(explored):
     model = backend.model("explored")
     projection = backend.project(model, "pca")
-    circle = latent_map.drawing(backend.codes(model), projection, LENGTH, Scene(), "explored")["prior"]
+    circle = json.loads(latent_map.sheet(backend.codes(model), projection, LENGTH, "explored"))["prior"]
     places = projection.place(np.random.default_rng(0).standard_normal((20_000, 5)))
     inside = np.hypot(*(places - [circle["x"], circle["y"]]).T) < circle["radius"]
     assert inside.mean() == pytest.approx(0.95, abs=0.006)

@@ -31,7 +31,8 @@ def open_map(**query):
 
 def drawing(at):
     (mounted,) = at.get("bidi_component")
-    return json.loads(mounted.proto.json)
+    drawn = json.loads(mounted.proto.json)
+    return drawn | json.loads(drawn["sheet"])
 
 
 def said(at):
