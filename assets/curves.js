@@ -177,6 +177,7 @@ class Curves extends Clicks {
     const width = clamp(high - low, CLOSEST * end, end);
     const start = clamp(low, 0, end - width);
     this.look.range = width > 0.995 * end ? null : [start, start + width];
+    if (this.cursor < start || this.cursor > start + width) this.cursor = null;
     this.changed();
   }
 
@@ -636,13 +637,17 @@ class Panel {
     return line.place(points[clamp(here + by, Math.max(0, first), Math.max(0, last))].step, curves.look.x);
   }
 
+  // Over how many steps it is smoothed: what follows a plan is not.
+  get smooth() {
+    return this.what.planned ? 0 : this.curves.look.smooth;
+  }
+
   value(line, point) {
-    const smooth = this.curves.look.smooth && this.smoothed(line, line.main(this.what)).get(point);
-    return smooth || point.value;
+    return this.smooth ? this.smoothed(line, line.main(this.what)).get(point) : point.value;
   }
 
   smoothed(line, split, figure = this.what.name) {
-    const { smooth } = this.curves.look;
+    const { smooth } = this;
     const key = `${split} ${figure} ${smooth}`;
     if (!line.known.has(key)) line.known.set(key, average(line.points(split, figure), smooth));
     return line.known.get(key);
@@ -666,12 +671,12 @@ class Panel {
     const unit = element("span", "unit", what.unit);
     this.values.replaceChildren(...(several ? [...chips, unit] : chips));
     if (!several) chips[0].append(" ", unit);
-    this.said.textContent = this.remarks(found).join(" · ");
+    this.said.textContent = this.said.title = this.remarks(found).join(" · ");
   }
 
   remarks(found) {
     const { curves, what } = this;
-    const { cursor, several, look } = curves;
+    const { cursor, several } = curves;
     const words = [];
     const [{ line, point }] = found;
     const main = line.main(what);
@@ -689,7 +694,7 @@ class Panel {
       const steps = new Set(found.filter(({ line, point }) => point && !curves.muted.has(line.name)).map(({ point }) => point.step));
       words.push(cursor === null ? "newest" : steps.size > 1 ? "each at its nearest measurement" : `step ${count([...steps][0] ?? 0)}`);
     }
-    if (look.smooth) words.unshift("smoothed");
+    if (this.smooth) words.unshift("smoothed");
     if (this.logarithmic && this.lost) words.unshift(`${count(this.lost)} of 0 or less cannot be shown`);
     return words;
   }
@@ -726,7 +731,7 @@ class Panel {
     }
     if (low > high) [low, high] = [0, what.reach || 1];
     if (!look.range) [low, high] = [Math.min(low, 0), Math.max(high, what.reach)];
-    if (what.top && !look.range) [low, high] = [0, what.top];
+    if (what.top) [low, high] = [0, what.top];
     const least = (what.reach || Math.abs(high) || 1) / 20;
     if (high - low < least) [low, high] = [low - least / 2, high + least / 2];
     const room = 0.06 * (high - low);
@@ -872,8 +877,7 @@ class Panel {
   }
 
   paintLine(pen, line, left, top) {
-    const { what, curves } = this;
-    const { smooth } = curves.look;
+    const { what, curves, smooth } = this;
     const main = line.main(what);
     const draw = (split, figure, width, alpha, average = false, dash = []) => {
       pen.globalAlpha = alpha;

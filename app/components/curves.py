@@ -29,7 +29,10 @@ BESIDE: Mapping[str, tuple[str, str]] = {
 SCHEDULED = ("kl_weight", "learning_rate", "sentences_per_second")
 """Figures of training itself: what is logged while training is the curve."""
 
-WHOLE_NUMBERS = ("active_units", "kl_weight")
+PLANNED = ("kl_weight", "learning_rate")
+"""Figures that follow a plan, and are never smoothed."""
+
+LINEAR = ("active_units", "kl_weight")
 """Figures that no logarithmic axis suits."""
 
 FLOOR, FULL = 0.003, 10.0
@@ -44,19 +47,23 @@ MOST_STEPS = 10**9
 _CURVES = component("curves", "canvas.css", "canvas.js")
 
 
-def curves(
-    data: dict[str, Any], *, key: str, on_chosen: Callable[[], None], on_look: Callable[[], None] | None = None
-) -> None:
-    """Show the curves: `data` is a `drawing`. In the callbacks, `st.session_state[key]` has what was meant:
+def curves(data: dict[str, Any], *, key: str, on_chosen: Callable[[], None]) -> None:
+    """Show the curves: `data` is a `drawing`. `st.session_state[key]` has what was meant in the browser:
 
-    `chosen` the clicks (`state.unheard`), each with the `step` of the first run; `look` as in `looked`.
+    in the callback `chosen`, the clicks (`state.unheard`), each with the `step` of the first run; and from the first
+    change on `look`, as in `looked`.
     """
-    _CURVES(
-        key=key,
-        data=data,
-        on_chosen_change=on_chosen,
-        on_look_change=on_look or (lambda: remember(looked(st.session_state[key].get("look")))),
-    )
+    _CURVES(key=key, data=data, on_chosen_change=on_chosen, on_look_change=lambda: None)
+
+
+def look_of(key: str) -> dict[str, Any]:
+    """How the curves of a key are looked at: as the browser said last, which goes into the URL, or as that says."""
+    said = st.session_state.get(key, {}).get("look")
+    if not said:
+        return from_url()
+    look = looked(said)
+    remember(look)
+    return look
 
 
 def drawing(
@@ -136,10 +143,10 @@ def remember(look: Mapping[str, Any]) -> None:
         state.RUNS_RANGE: "~".join(f"{place:.7g}" for place in look["range"] or ()),
     }
     for key, value in words.items():
-        if value:
+        if value and st.query_params.get(key) != value:
             st.query_params[key] = value
-        else:
-            st.query_params.pop(key, None)
+        elif not value and key in st.query_params:
+            del st.query_params[key]
 
 
 def from_url() -> dict[str, Any]:
@@ -197,7 +204,8 @@ def _panel(name: str, latent_size: int) -> dict[str, Any]:
         "besideName": word,
         "besideDefinition": METRICS[beside].definition if beside else "",
         "training": name in SCHEDULED,
-        "log": name not in WHOLE_NUMBERS,
+        "planned": name in PLANNED,
+        "log": name not in LINEAR,
     }
 
 

@@ -15,16 +15,12 @@ import streamlit as st
 from app import backend, charts, state
 from app.components import curves, sentences
 from app.components.run_card import VERDICTS, badge, dot, progress
-from app.glossary import duration
 
 EVERY = 2.0
 """Seconds between two redraws while a run trains."""
 
 MOST_STOPS = 200
 """Most steps that the slider of sentences offers."""
-
-NEAR = 0.02
-"""How far from a chosen step a snapshot may lie to be offered, as a share of the run."""
 
 
 def monitor(name: str, compared: Sequence[str], was_active: bool, colours: Mapping[str, str]) -> None:
@@ -70,9 +66,6 @@ def pace(entry: backend.Entry) -> str:
     words = []
     if speed := backend.speed(entry.name):
         words.append(f"{speed:,.0f} sentences a second")
-    if entry.status.eta_s and entry.status.total_steps:
-        left = entry.status.total_steps - entry.status.step
-        words.append(f"{left:,} steps left, {duration(entry.status.eta_s / max(1, left) * 100)} for 100 of them")
     if memory := backend.memory(entry.name):
         words.append(f"its trainer holds {memory / 1e9:.1f} GB of memory")
     return " · ".join(words)
@@ -100,11 +93,10 @@ def _curves(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> Non
     if not courses[entry.name]:
         st.caption("The first figures come within a minute of the start.")
         return
-    look = curves.looked(st.session_state[state.RUNS_CURVES].get("look")) if _is_looked_at() else curves.from_url()
     data = curves.drawing(
         {name: course for name, course in courses.items() if course},
         colours,
-        look,
+        curves.look_of(state.RUNS_CURVES),
         total=entry.status.total_steps if entry.active else None,
         chosen=_chosen_step(),
         latent_size=max(each.latent_size for each in entries),
@@ -122,11 +114,6 @@ def _curves(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> Non
                 on_click="ignore",
                 key=f"runs_csv_{each.name}",
             )
-
-
-def _is_looked_at() -> bool:
-    """Whether somebody has already changed how the curves are shown."""
-    return bool(st.session_state.get(state.RUNS_CURVES, {}).get("look"))
 
 
 def _pick(run: str) -> None:
@@ -196,23 +183,18 @@ def offered(steps: Sequence[int], chosen: int) -> list[int]:
 
 
 def _snapshots(entry: backend.Entry, step: int) -> None:
-    """The ways to the weights near a step, if the run has kept any there."""
+    """The ways to the weights nearest to a step, if the run has kept any."""
     kept = backend.snapshots(backend.model(entry.name)) if entry.has_model else []
-    if not kept or abs(nearest(kept, step) - step) > max(1, NEAR * max(entry.status.step, step)):
+    if not kept:
         return
     near = nearest(kept, step)
-    words = "this step" if near == step else f"step {near:,}"
+    words = f"the weights of step {near:,}" if near == step else f"the nearest weights, of step {near:,}"
+    ways = [
+        ("interpolate", f"Interpolate with {words}", "linear_scale", state.WALK_SNAPSHOTS[0], f"{near}"),
+        ("plane", f"A plane through {words}", "grid_on", state.PLANE_SNAPSHOT, f"Step {near}"),
+    ]
     with st.container(horizontal=True, gap="small"):
-        for page, label, icon, key, value in (
-            (
-                "interpolate",
-                f"Interpolate with the weights of {words}",
-                "linear_scale",
-                state.WALK_SNAPSHOTS[0],
-                f"{near}",
-            ),
-            ("plane", f"Its plane at {words}", "grid_on", state.PLANE_SNAPSHOT, f"Step {near}"),
-        ):
+        for page, label, icon, key, value in ways:
             query = {state.RUN: entry.name, key: value}
             st.page_link(f"app/pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=query)
 

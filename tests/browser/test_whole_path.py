@@ -80,7 +80,7 @@ def watch(page, run):
     def told():
         return f"{run.status}\n{run.log_path.read_text('utf-8') if run.log_path.is_file() else ''}"
 
-    curve = page.locator('[data-testid="stVegaLiteChart"]').first
+    curve = page.locator(".curves .stage canvas").first
     curve.wait_for(timeout=1000 * TRAINING)
     before, drawn = len(run.metrics()), curve.screenshot()
     until(lambda: len(run.metrics()) > before, TRAINING, told)
