@@ -36,6 +36,12 @@ page = st.navigation(
             help="Watch runs train, compare their curves, stop, resume, rename or delete them.",
         ),
         st.Page(
+            "app/pages/compare.py",
+            title="Compare",
+            icon=":material/compare_arrows:",
+            help="All runs in one table, what differs between some of them, and sweeps over a few settings.",
+        ),
+        st.Page(
             "app/pages/evaluate.py",
             title="Evaluate",
             icon=":material/straighten:",

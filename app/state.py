@@ -199,6 +199,39 @@ EVALUATE_CLOSELY = "evaluate_closely"
 EVALUATE_MISSED = "evaluate_missed"
 """Evaluate page: whether only the sentences are listed that were not rebuilt word for word."""
 
+COMPARE_VIEW = "compare"
+"""Compare page: all runs, or sweeps."""
+COMPARE_TEXT = "compare_text"
+"""Compare page: words that the name, the recipe or the note of a run has."""
+COMPARE_FILTERS = {"state": "compare_state", "recipe": "compare_recipe", "verdict": "compare_verdict"}
+COMPARE_TAGS = "compare_tags"
+COMPARE_COLUMNS = "compare_columns"
+COMPARE_RUNS = "compare_runs"
+"""Compare page: the runs side by side."""
+COMPARE_TICKED = "compare_ticked"
+"""The runs side by side as they were when the table was last put up."""
+COMPARE_ROUND = "compare_round"
+"""How often the table has been put up, because runs were chosen elsewhere than in it."""
+COMPARE_ADD = "compare_add_tags"
+COMPARE_REMOVE = "compare_remove_tags"
+COMPARE_NOTE = "compare_note"
+COMPARE_FIGURES = ("compare_figure_1", "compare_figure_2")
+"""Compare page: the two figures that are drawn."""
+COMPARE_SWEEP = "compare_sweep"
+"""Compare page: the sweep that is shown; none for a new one."""
+COMPARE_ALONG = "compare_along"
+"""Compare page: the axis of the figure of final values."""
+COMPARE_START = "compare_start"
+"""Compare page: what a new sweep starts from: a preset, a recipe or a run."""
+COMPARE_STARTS = {"preset": "compare_preset", "recipe": "compare_base", "run": "compare_like"}
+COMPARE_SETTINGS = ("compare_over_1", "compare_over_2", "compare_over_3", "compare_over_4")
+COMPARE_VALUES = ("compare_values_1", "compare_values_2", "compare_values_3", "compare_values_4")
+"""Compare page: what a new sweep varies, and through which values."""
+COMPARE_SET = "compare_set"
+COMPARE_NAME = "compare_name"
+COMPARE_FILLED = "compare_filled"
+"""What the axes of a new sweep were last filled in for."""
+
 ERRATUM_DATA = "paper"
 """Evaluate page: the data set whose rows of Park & Lee 2021 are shown."""
 

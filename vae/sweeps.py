@@ -149,21 +149,25 @@ def expand(stem: str, base: Config, axes: Sequence[Axis]) -> Plan:
     return Plan(stem=stem, base=base, axes=tuple(axes), members=tuple(members), refused=refused)
 
 
+def check_free(plan: Plan) -> None:
+    """Raise a `ValueError` if a run or a sweep under `runs.root()` has one of the plan's names already."""
+    taken = [member.name for member in plan.members if (runs.root() / member.name).exists()]
+    if taken or plan.stem in names():
+        what = f"a run named {taken[0]!r}" if taken else f"a sweep named {plan.stem!r}"
+        raise ValueError(f"There is already {what}: give the new sweep another name.")
+
+
 def launch(plan: Plan) -> list[Run]:
     """Make the runs of a plan under `runs.root()` and put them into the queue, in order.
 
     If a name is taken, or a run cannot be made, none is: `ValueError`.
     """
-    folder = runs.root()
-    taken = [member.name for member in plan.members if (folder / member.name).exists()]
-    if taken or plan.stem in names():
-        what = f"a run named {taken[0]!r}" if taken else f"a sweep named {plan.stem!r}"
-        raise ValueError(f"There is already {what}: give the new sweep another name.")
+    check_free(plan)
     notes = Notes(sweep=plan.stem, over=tuple(str(axis) for axis in plan.axes))
     made: list[Run] = []
     try:
         for member in plan.members:
-            made.append(Run.create(folder / member.name, member.config))
+            made.append(Run.create(runs.root() / member.name, member.config))
             made[-1].write_notes(notes)
     except ValueError:
         for run in made:

@@ -7,7 +7,6 @@ from app.components import config_form
 from app.components.film import drawer
 from app.components.job_queue import attempt, job_queue
 from app.components.run_picker import run_picker
-from app.components.run_table import run_table
 from app.components.sentences import escape
 from app.components.training_monitor import EVERY, monitor
 
@@ -130,4 +129,3 @@ if entry.problem:
 actions(entry)
 st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active, backend.colours())
 st.fragment(drawer)([name, *compared], any(entries[one].active for one in [name, *compared]))
-run_table(backend.table())

@@ -1,6 +1,10 @@
-from streamlit.testing.v1 import AppTest
+"""All runs in one table: which of them a filter lets through."""
+
+import pandas as pd
+import pytest
 
 from app import backend
+from app.components.run_table import filtered
 
 
 def test_the_table_holds_every_run_that_can_be_read(make_run, root):
@@ -10,22 +14,40 @@ def test_the_table_holds_every_run_that_can_be_read(make_run, root):
     (root / "broken").mkdir()
     (root / "broken" / "config.json").write_text("{}", encoding="utf-8")
     (root / "broken" / "status.json").write_text("{}", encoding="utf-8")
-    table = backend.table().set_index("run")
+    table = backend.noted_table().set_index("run")
     assert set(table.index) == {"good", "bad", "young"}
     assert table.loc["good", "verdict"] == "healthy"
     assert table.loc["bad", "delta_nll_nats"] < 0.5
 
 
-def test_the_table_is_shown_with_definitions_and_downloads(make_run):
-    make_run("good")
+@pytest.fixture
+def runs():
+    return pd.DataFrame(
+        {
+            "run": ["one", "two", "three"],
+            "recipe": ["two-phase", "plain-vae", "plain-vae"],
+            "state": ["finished", "failed", "finished"],
+            "note": ["", "Odd [curve", ""],
+            "sweep": ["", "", "noise"],
+            "tags": [["a"], ["a", "for class"], []],
+        }
+    )
 
-    def script():
-        from app import backend
-        from app.components.run_table import run_table
 
-        run_table(backend.table())
-
-    at = AppTest.from_function(script).run()
-    assert not at.exception
-    assert "good" in at.dataframe[0].value["run"].tolist()
-    assert len(at.get("download_button")) == 2
+@pytest.mark.parametrize(
+    ("text", "tags", "among", "names"),
+    [
+        ("", [], {}, ["one", "two", "three"]),
+        ("TWO", [], {}, ["one", "two"]),
+        ("odd [", [], {}, ["two"]),
+        ("class", [], {}, ["two"]),
+        ("noise", [], {}, ["three"]),
+        ("", ["a"], {}, ["one", "two"]),
+        ("", ["a", "for class"], {}, ["two"]),
+        ("", [], {"recipe": ["plain-vae"], "state": ["finished"]}, ["three"]),
+        ("", [], {"recipe": []}, ["one", "two", "three"]),
+        ("nothing", [], {}, []),
+    ],
+)
+def test_a_filter_lets_through_what_fits_all_of_it(runs, text, tags, among, names):
+    assert list(filtered(runs, text, tags, among)["run"]) == names
