@@ -108,7 +108,7 @@ def killed(run: Run, kills: int, loading: float, seconds: float, chance: random.
         process, left = born(live, run.path), kills - len(deaths)
         if left:
             to_go = (seconds - loading) * (1 - status.step / max(1, status.total_steps))
-            moment = chance.uniform(0, 2 * (loading + to_go / (left + 1)))
+            moment = chance.uniform(0, loading + 2 * to_go / (left + 1))
             process.join(moment)
             if process.exitcode is None:
                 process.kill()

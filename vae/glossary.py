@@ -262,5 +262,32 @@ METRICS: Mapping[str, Metric] = {
             definition="Training sentences a second.",
             digits=0,
         ),
+        Metric(
+            name="time_s",
+            title="Time in training",
+            symbol="time",
+            unit="s",
+            definition="Seconds in training until this step, checks and saving included, over all resumes. The time "
+            "that a run lay still does not count, nor what a kill has undone.",
+            digits=0,
+        ),
+        Metric(
+            name="memory_mb",
+            title="Memory",
+            symbol="memory",
+            unit="MB",
+            definition="Main memory that the training process holds (of several processes, the first), in millions "
+            "of bytes.",
+            digits=0,
+        ),
+        Metric(
+            name="gpu_memory_mb",
+            title="Memory of the GPU",
+            symbol="GPU memory",
+            unit="MB",
+            definition="The most GPU memory that the training process has held at once (of several processes, the "
+            "first), in millions of bytes.",
+            digits=0,
+        ),
     )
 }

@@ -32,6 +32,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import psutil
+
 from vae.config import Config, read_json
 
 State = Literal["queued", "running", "stopping", "stopped", "finished", "failed"]
@@ -318,6 +320,12 @@ def settle(path: Path) -> None:
     """Wait until all that was written to a file is on the disk, where a power cut cannot take it: milliseconds."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
+
+
+def being_written(partial: Path) -> bool:
+    """Whether the process that began a file of `write_bytes` is still there; no for unfinished files of others."""
+    writer = partial.name.split(".")[-2].partition("-")[0]
+    return writer.isdecimal() and psutil.pid_exists(int(writer))
 
 
 def swap(partial: Path, path: Path) -> None:

@@ -310,8 +310,8 @@ def _forget_after(run: Run, position: checkpoints.Position | None) -> None:
         if path.is_file():
             kept = [e for e in events if position and (e["phase"], e["step"]) <= (position.phase, position.step)]
             runs.keep_lines(path, kept)
-    for folder in (run.model_path, run.state_path, run.codes_path, run.path / "snapshots"):
-        for partial in folder.rglob("*.partial"):
+    for partial in run.path.rglob("*.partial"):
+        if not runs.being_written(partial):
             partial.unlink()
     for step, codes in run.codes().items():
         if not position or step > position.step:

@@ -182,6 +182,15 @@ def test_snapshots_are_in_order_and_only_whole_ones_count(run: Run) -> None:
     assert list(run.snapshots()) == [20, 100]
 
 
+def test_what_a_dead_process_left_half_written_is_known(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Path] = []
+    monkeypatch.setattr(runs, "swap", lambda partial, _: left.append(partial))
+    runs.write_json(run.path / "status.json", {})
+    assert runs.being_written(left[0])
+    assert not runs.being_written(run.path / ".status.json.4194400-140072309279616.partial")  # above any pid there is
+    assert not runs.being_written(run.path / ".step-20.safetensors.partial")
+
+
 def test_codes_are_in_order_and_only_whole_ones_count(run: Run) -> None:
     assert run.codes() == {}
     run.codes_path.mkdir()
