@@ -262,7 +262,7 @@ class Film {
       const points = heights.map((value, tick) => (value === null ? "" : `${tick},${1 - value / most}`)).join(" ");
       return shape("polyline", { points, class: "line", stroke: colour });
     });
-    const bands = films.map((_, index) => this.bands(index));
+    const { bands } = this.wound;
     const high = 1 / films.length;
     const fields = bands.flatMap((own, index) =>
       own.map(({ from, to, phase }) => {
@@ -284,18 +284,6 @@ class Film {
         return row;
       }),
     );
-  }
-
-  // The ticks over which a film is in one phase after the other.
-  bands(index) {
-    const { phases } = this.data.films[index];
-    const found = [];
-    this.ticks.forEach(({ frames }, tick) => {
-      const phase = phases[frames[index]];
-      if (found.at(-1)?.phase === phase) found.at(-1).to = tick;
-      else found.push({ phase, from: found.at(-1)?.to ?? 0, to: tick });
-    });
-    return found;
   }
 
   paintAll() {

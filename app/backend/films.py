@@ -35,8 +35,8 @@ class Reel:
     """The checks that are frames, in order."""
     total: int
     """The step that training ends with, or is going to."""
-    phases: list[int]
-    """The phase that ended with each, or was on its way."""
+    phases: list[tuple[int, int, int]]
+    """(phase, first step, last step) of each phase so far, in order, each beginning where one ended."""
     sentences: Codes
     """Who is seen, with the codes of the last frame."""
     plane_step: int
@@ -160,7 +160,7 @@ def _reel(path: str, marks: tuple[tuple[Any, Any], ...], kind: str, plane_step: 
         name=run.name,
         steps=steps,
         total=max(steps[-1], run.status.total_steps, 1),
-        phases=_phases(steps, {step: event.get("phase") for step, event in events.items()}, run.status.phase),
+        phases=history.course(run.name).phases or [(run.status.phase, 0, steps[-1])],
         sentences=Codes(
             labels=labels.fillna("none").replace("", "none"),
             texts=seen.texts,
@@ -179,16 +179,6 @@ def _reel(path: str, marks: tuple[tuple[Any, Any], ...], kind: str, plane_step: 
         figures=[_figures(frame, events.get(frame.step)) for frame in frames],
         watched=watched,
     )
-
-
-def _phases(steps: list[int], known: dict[int, Any], last: int) -> list[int]:
-    """The phase of each frame: that of its event, else of the frame before it, or of the first that has one."""
-    first = next((known[step] for step in steps if known.get(step) is not None), last)
-    found: list[int] = []
-    for step in steps:
-        phase = known.get(step)
-        found.append(phase if phase is not None else found[-1] if found else first)
-    return found
 
 
 def _figures(frame: Frame, event: dict[str, Any] | None) -> dict[str, float | None]:

@@ -96,7 +96,7 @@ def drawing(reels: Sequence[backend.Reel], step: int | None) -> dict[str, Any]:
     return {
         "id": " ".join(reel.name for reel in reels),
         "films": films,
-        "clocks": clocks([reel.steps for reel in reels], [reel.total for reel in reels]),
+        "clocks": clocks(reels),
         "phases": {str(number): f"Phase {number}: {words}" for number, words in PHASES.items()},
         "metrics": [
             {"name": each.name, "symbol": each.symbol, "unit": each.unit, "title": each.title}
@@ -107,19 +107,24 @@ def drawing(reels: Sequence[backend.Reel], step: int | None) -> dict[str, Any]:
     }
 
 
-def clocks(steps: Sequence[Sequence[int]], totals: Sequence[int]) -> list[dict[str, Any]]:
+def clocks(reels: Sequence[backend.Reel]) -> list[dict[str, Any]]:
     """The ways in which films can run together: at equal shares of their training, or at equal steps.
 
-    A clock ticks at every check of any of them; `frames` says which frame of each is the last one by then.
+    A clock ticks at every check of any of them. `frames` says which frame of each film is the last one by then, and
+    `bands` from where to where on the clock, counted in ticks, each film is in which phase.
     """
-    if len(steps) == 1:
-        ticks = [{"label": f"step {step:,}", "frames": [frame]} for frame, step in enumerate(steps[0])]
-        return [{"title": "step", "ticks": ticks}]
-    shares = [[step / total for step in own] for own, total in zip(steps, totals, strict=True)]
+    if len(reels) == 1:
+        return [_clock(reels, "step", [1], "step {:,.0f}")]
+    shares = [reel.total / 100 for reel in reels]
     return [
-        {"title": "at equal shares", "ticks": _ticks(shares, lambda share: f"{100 * share:.0f} % of training")},
-        {"title": "at equal steps", "ticks": _ticks(steps, lambda step: f"step {step:,.0f}")},
+        _clock(reels, "at equal shares", shares, "{:.0f} % of training"),
+        _clock(reels, "at equal steps", [1] * len(reels), "step {:,.0f}"),
     ]
+
+
+def phase_at(step: int, phases: Sequence[tuple[int, int, int]]) -> int:
+    """The phase that a step belongs to; where one ends, it is still that one."""
+    return next((phase for phase, _, last in phases if step <= last), phases[-1][0])
 
 
 def changes(steps: Sequence[int], phases: Sequence[int], figures: Sequence[Mapping[str, Any]],
@@ -270,10 +275,10 @@ def _refit(reels: Sequence[backend.Reel]) -> None:
 
 def _step_asked() -> int | None:
     """The step whose sentences the page shows, if somebody has chosen one."""
-    asked = st.session_state.get(state.RUNS_STEP, st.query_params.get(state.RUNS_STEP))
-    if asked is None or asked == st.session_state.get(state.RUNS_NEWEST):
-        return None
-    return int(asked) if str(asked).isdecimal() else None
+    if (asked := st.query_params.get(state.RUNS_STEP)) is not None:
+        return int(asked) if asked.isdecimal() else None
+    shown = st.session_state.get(state.RUNS_STEP)
+    return None if shown == st.session_state.get(state.RUNS_NEWEST) else shown
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -295,7 +300,7 @@ def _drawn(key: str, _reel: backend.Reel) -> dict[str, Any]:
         "view": f"{reel.name} {reel.axes} {reel.plane_step}",
         "name": reel.name,
         "steps": reel.steps,
-        "phases": reel.phases,
+        "phases": [phase_at(step, reel.phases) for step in reel.steps],
         "places": _packed((reel.places - low) / (high - low) * 65535, "<u2"),
         "low": low.tolist(),
         "high": high.tolist(),
@@ -311,7 +316,7 @@ def _drawn(key: str, _reel: backend.Reel) -> dict[str, Any]:
         "colouring": first_colouring(sentences) if named[0] != LENGTH else 0,
         "figures": [shown(row, reel.sentences.means.shape[1]) for row in reel.figures],
         "values": [[row[name] for name in backend.FILM_FIGURES] for row in reel.figures],
-        "said": changes(reel.steps, reel.phases, reel.figures, counts),
+        "said": changes(reel.steps, [phase_at(step, reel.phases) for step in reel.steps], reel.figures, counts),
         "pages": [pages.index(step) for step in at],
         "written": [_written(events[step]) for step in pages],
     }
@@ -330,13 +335,21 @@ def _rebuilt(event: Mapping[str, Any]) -> tuple[int, int]:
     return sum(pair["text"].split() == pair["decoded"].split() for pair in pairs), len(pairs)
 
 
-def _ticks(places: Sequence[Sequence[float]], label: Any) -> list[dict[str, Any]]:
-    """A tick for every place of any film, with the frame that each film has reached by then."""
-    every = sorted({round(place, 6) for own in places for place in own})
-    rounded = [[round(place, 6) for place in own] for own in places]
-    return [
-        {"label": label(place), "frames": [max(0, bisect_right(own, place) - 1) for own in rounded]} for place in every
+def _clock(reels: Sequence[backend.Reel], title: str, units: Sequence[float], label: str) -> dict[str, Any]:
+    """A clock on which so many steps of each film are one unit."""
+    places = [[round(step / unit, 4) for step in reel.steps] for reel, unit in zip(reels, units, strict=True)]
+    every = sorted({place for own in places for place in own})
+    ticks = [
+        {"label": label.format(place), "frames": [max(0, bisect_right(own, place) - 1) for own in places]}
+        for place in every
     ]
+    bands = []
+    for reel, unit in zip(reels, units, strict=True):
+        starts = [(phase, first) for phase, first, _ in reel.phases]
+        edges = np.interp([first / unit for _, first in starts] + [np.inf], every, range(len(every))).round(3).tolist()
+        spans = zip(starts, edges, edges[1:], strict=False)
+        bands.append([{"phase": phase, "from": low, "to": high} for (phase, _), low, high in spans if high > low])
+    return {"title": title, "ticks": ticks, "bands": bands}
 
 
 def _packed(values: ndarray, kind: str) -> str:
