@@ -274,9 +274,11 @@ def _join(run: Run, allowed: tuple[State, ...], verb: str, first: bool) -> Run:
 
 
 def _begin(run: Run, at_once: int) -> bool:
-    """Start the process of a run that waits. Whether it could be: if not, the run has failed and says why."""
+    """Start the process of a run that waits. Whether it was: if it could not be, the run has failed and says why."""
     with _locked(run):
         status = _settle(run)
+        if status.state != "queued" or status.pid is not None:
+            return False  # somebody trains it by hand since a moment ago
         child = None
         try:
             _announce(run)

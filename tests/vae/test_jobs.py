@@ -530,6 +530,18 @@ def test_a_training_that_was_started_by_hand_takes_a_place(run: Run, stand_in: S
     assert jobs.advance() == [second]
 
 
+def test_a_waiting_run_that_is_claimed_in_the_last_moment_is_not_started(
+    line: list[Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.stop(line[0])
+    wait_for(line[0], "stopped")
+    count = jobs._in_training
+    monkeypatch.setattr(jobs, "_in_training", lambda *given: (count(*given), jobs.claim(line[1]))[0])
+    assert jobs.advance() == [line[2]]
+    assert line[1].status.pid == os.getpid()
+    assert waiting() == ["three"]
+
+
 def test_a_waiting_run_that_somebody_trains_by_hand_is_not_started_again(line: list[Run]) -> None:
     jobs.claim(line[1])
     assert waiting() == ["two", "three"]
@@ -629,6 +641,8 @@ def test_however_many_look_nobody_is_started_twice(tmp_path: Path) -> None:
     script = (
         "import sys, time\nfrom vae import jobs, runs\ncode = sys.argv[1]\n"
         "jobs._command = lambda run: [sys.executable, '-c', code, str(run.path)]\n"
+        "count = jobs._in_training\n"
+        "jobs._in_training = lambda *given: (count(*given), time.sleep(0.03))[0]  # a gap to come between\n"
         "until = time.monotonic() + 50\n"
         "while time.monotonic() < until:\n"
         "    jobs.advance()\n"
