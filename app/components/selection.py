@@ -33,6 +33,7 @@ def about(model: backend.Model, codes: backend.Codes, rows: Sequence[int]) -> No
         share(model, rows)
     with right:
         st.markdown("**In their middle**")
+        backend.latent_size(model)  # opens the model, with a word about that
         middle = codes.means[list(rows)].mean(0)
         sentences.listing(backend.decode(model, middle[None]))
         spread = float(np.linalg.norm(codes.means[list(rows)] - middle, axis=1).mean())
@@ -177,6 +178,7 @@ def difference(model: backend.Model, codes: backend.Codes, first: Sequence[int],
     if not text or not text.strip():
         st.caption("Type a sentence to add it to.")
         return
+    backend.latent_size(model)  # opens the model, with a word about that
     board = backend.steered(model, start, end, text, (), STRENGTHS, 0.0)
     frame = pd.DataFrame({"strength": STRENGTHS, "sentence": board.reading.texts})
     st.dataframe(

@@ -43,6 +43,8 @@ def ten_pairs(sides: Sequence[Side], home: backend.Model, way: backend.Way, show
     kind, seed, drawn, way = _choose(home, way)
     if not shown:
         return
+    for side in sides:
+        backend.latent_size(side.model)  # opens the model, with a word about that
     pairs = backend.random_pairs(home, kind, seed, drawn=drawn)
     if not pairs:
         st.info("The map of this run has too few sentences for a pair.", icon=":material/info:")

@@ -26,6 +26,8 @@ def one_path(sides: Sequence[Side], home: backend.Model, way: backend.Way, shown
         st.button("Two random codes", icon=":material/casino:", key="walk_pair", on_click=walk_ends.roll, args=(0, 1))
     if not shown:
         return
+    for side in sides:
+        backend.latent_size(side.model)  # opens the model, with a word about that
     routes = [
         (side.model, [(backend.carried(a, home, side.model), backend.carried(b, home, side.model))]) for side in sides
     ]

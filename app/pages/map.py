@@ -145,11 +145,11 @@ def run_query(name: str) -> dict[str, str]:
     return {} if name.startswith("~") else {state.RUN: name}
 
 
-def end_links(model: backend.Model, codes: backend.Codes, side: str, row: int) -> None:
-    """What can be done with one sentence: its neighbours, its dimensions, and calculating with it."""
+def about_end(model: backend.Model, codes: backend.Codes, side: str, row: int) -> None:
+    """One sentence: its neighbours, and the pages that turn its dimensions or calculate with it."""
     text, query = codes.texts[row], run_query(model.name)
-    with st.expander(f"Nearest to {side}", icon=":material/near_me:"):
-        selection.near(model, codes, codes.means[row], row)
+    st.caption(f"The sentences whose codes lie nearest to {side}")
+    selection.near(model, codes, codes.means[row], row)
     with st.container(horizontal=True, gap="small"):
         st.page_link(
             "app/pages/dimensions.py",
@@ -178,10 +178,16 @@ def ends_card(model: backend.Model, codes: backend.Codes, rows: list[int | None]
             else f":gray[click a point to make it end {side}]"
         )
         st.markdown(f":gray-badge[{side}] {words}")
+    if None not in rows:
+        walk_link(name, rows)
+    for side, row in zip("AB", rows, strict=True):
         if row is not None:
-            end_links(model, codes, side, row)
-    if None in rows:
-        return
+            with st.expander(f"More about {side}", icon=":material/near_me:"):
+                about_end(model, codes, side, row)
+
+
+def walk_link(name: str, rows: list[int | None]) -> None:
+    """The way from A to B, and what can be done with both."""
     query = run_query(name)
     for side, row in enumerate(rows):
         query |= {state.end(side, "kind"): "Map", state.end(side, "row"): str(row)}

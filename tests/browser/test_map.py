@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,12 +58,37 @@ def test_circled_sentences_are_read_summed_up_and_compared(page, address, bundle
     page.locator(".st-key-map_group_2 button").click()
     settled(page)
     page.get_by_text(re.compile("The means of the groups lie")).wait_for()
+    settled(page)
+    said, link = groups(page), page.url
+    assert len(said) >= 2
+    assert "map_1=" in link
+    assert "map_2=" in link
+    assert len(link) < 4000
     with page.expect_download() as waiting:
         page.get_by_role("button", name="For the Embedding Projector").click()
     target = tmp_path / waiting.value.suggested_filename
     waiting.value.save_as(target)
     with zipfile.ZipFile(target) as archive:
         assert archive.read("tensors.tsv").count(b"\n") == 2000
+
+    page.get_by_role("link", name="Home").click()
+    settled(page)
+    page.get_by_role("link", name="Map", exact=True).first.click()
+    page.get_by_text(re.compile("The means of the groups lie")).wait_for()
+    settled(page)
+    assert groups(page) == said  # they have waited, and are in the address again
+    assert re.search("map_1=[^&]+", page.url)[0] == re.search("map_1=[^&]+", link)[0]
+    visitor = page.context.browser.new_page()
+    visitor.goto(link)
+    visitor.get_by_text(re.compile("The means of the groups lie")).wait_for()
+    settled(visitor)
+    assert groups(visitor) == said
+    visitor.close()
+
+
+def groups(page):
+    """What is said of the two groups."""
+    return page.get_by_text(re.compile(r"sentences, such as|The means of the groups lie")).all_text_contents()
 
 
 def sentence_near(page, x, y):
@@ -86,3 +112,14 @@ def test_a_second_click_may_follow_at_once(page, address, bundled, settled):
     page.mouse.click(*second)
     page.wait_for_url(re.compile("map_b="), timeout=10_000)
     assert "map_a=" in page.url
+
+
+def test_a_chosen_sentence_leads_to_its_dimensions(page, address, bundled, settled):
+    page.goto(f"{address}/map?run={RUN}&map_method=PCA&map_a=3")
+    page.get_by_text("More about A").click()
+    link = page.locator("[data-testid=stPageLink]").get_by_role("link", name="Dimensions")
+    link.click()
+    page.wait_for_url(re.compile("/dimensions.*dims_from=Sentence"), timeout=15_000)
+    text = pd.read_parquet(bundled / "latents.parquet")["text"][3]
+    settled(page)
+    assert page.get_by_role("textbox", name="Sentence").first.input_value() == text
