@@ -109,6 +109,10 @@ def test_a_path_plays_and_ten_pairs_open_as_paths(page, address, bundled, settle
     page.goto(f"{address}/interpolate?run={RUNS[0]}&walk_steps=5")
     (strip,) = strips(page, 1)
     settled(page)
+    strip.locator(".others summary").click()
+    near = strip.locator(".others li")
+    assert near.count() == 5
+    assert near.first.locator("span").last.text_content() == strip.locator(".quote").text_content()
     strip.locator("input[type=range]").focus()
     page.keyboard.press(" ")
     until(page, lambda: place(strip) == "t = 0.25")
