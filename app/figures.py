@@ -352,15 +352,13 @@ def over_steps(
             marker={"size": 5},
             line={"color": look.colour, "dash": look.dash, "width": 2},
             name=look.label,
+            showlegend=True,
             hovertemplate="step %{x:,}: %{y:,.3~r}<extra>%{fullData.name}</extra>",
         )
-    if metric.name == "mi_nats" and "mi_ceiling_nats" in own and own["mi_ceiling_nats"].notna().any():
-        ceiling = own["mi_ceiling_nats"].max()
-        figure.add_hline(y=ceiling, line={"color": palette.QUIET, "dash": "dot", "width": 2})
-        figure.add_annotation(xref="paper", x=1, y=ceiling, text="ceiling ln N", **_OVER_LINE)
+    ceiling = _ceiling(figure, own, metric)
     for step in ends:
         figure.add_vline(x=step, line={"color": palette.QUIET, "width": 1})
-    high = max(top, metric.reach, own[metric.name].max() if len(own) else 0)
+    high = max(top, ceiling, metric.reach, own[metric.name].max() if len(own) else 0)
     _still(figure, "step", metric.axis, height=400 + 9 * len(looks))
     figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
     figure.update_yaxes(range=[min(0, own[metric.name].min() if len(own) else 0) - 0.03 * high, 1.06 * high])
@@ -371,7 +369,7 @@ def by_axis(frame: pd.DataFrame, metric: Metric, axis: str, values: Sequence[str
     """The newest value of a figure by what was varied: `values` of the `axis` in their order, a line a combination.
 
     `frame` has the columns value, group (the combination of everything else that was varied), label and the metric's
-    name. What has no value yet leaves a gap.
+    name; for MI also the ceiling, drawn dotted. What has no value yet leaves a gap.
     """
     import plotly.graph_objects as go
 
@@ -394,12 +392,23 @@ def by_axis(frame: pd.DataFrame, metric: Metric, axis: str, values: Sequence[str
             hovertemplate="%{customdata}: %{y:,.3~r}<extra></extra>",
         )
     own = frame[metric.name].dropna()
-    high = max(metric.reach, own.max() if len(own) else 0)
+    high = max(_ceiling(figure, frame, metric), metric.reach, own.max() if len(own) else 0)
     _still(figure, axis, metric.axis, height=380)
     figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(values))
     figure.update_yaxes(range=[min(0, own.min() if len(own) else 0) - 0.03 * high, 1.06 * high])
     return figure
+
+
+def _ceiling(figure: PlotlyFigure, frame: pd.DataFrame, metric: Metric) -> float:
+    """Draw what MI cannot exceed, where that is known, and return it; 0 for any other figure."""
+    known = frame["mi_ceiling_nats"].dropna() if metric.name == "mi_nats" and "mi_ceiling_nats" in frame else []
+    if not len(known):
+        return 0.0
+    ceiling = float(max(known))
+    figure.add_hline(y=ceiling, line={"color": palette.QUIET, "dash": "dot", "width": 2})
+    figure.add_annotation(xref="paper", x=1, y=ceiling, text="ceiling ln N", **_OVER_LINE)
+    return ceiling
 
 
 def _still(figure: PlotlyFigure, x: str, y: str, *, height: int) -> None:

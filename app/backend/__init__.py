@@ -145,7 +145,6 @@ from app.backend.planes import (
 )
 from app.backend.readings import Board, Dial, Reading, Start, start_code
 from app.backend.sweeps import (
-    NOTED,
     PRESETS,
     Sweep,
     annotate,
@@ -205,7 +204,6 @@ __all__ = [
     "FARTHEST",
     "FILM_FIGURES",
     "MOST_AT_ONCE",
-    "NOTED",
     "PRESETS",
     "RADIUS",
     "REPORT_TABLE",

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 PRESETS = tuple(sweeps.PRESETS)
 """Studies of the paper, by name."""
 
-NOTED = ("tags", "note", "sweep")
-"""What people have said about a run, as columns of the table of runs."""
-
 _NOTES: dict[str, tuple[Any, Notes]] = {}
 """By the path of a run: how the files of its notes were, and what they held."""
 

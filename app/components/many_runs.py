@@ -54,7 +54,7 @@ def over_steps(labels: Mapping[str, str], chosen: Sequence[str], colours: Mappin
 def by_axis(rows: Sequence[Mapping[str, Any]], axes: Sequence[backend.Axis], along: str, chosen: Sequence[str]) -> None:
     """The newest value of the figures by the values of one axis, a line each combination of the others."""
     (axis,) = (each for each in axes if each.name == along)
-    others = [each for each in axes if each.name != along]
+    others = [each for each in axes if each.name != along and len(each.values) > 1]
     frame = pd.DataFrame(rows).assign(
         value=[backend.axis_value(row[along]) for row in rows],
         group=[", ".join(f"{_short(each)} {backend.axis_value(row[each.name])}" for each in others) for row in rows],

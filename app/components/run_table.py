@@ -130,6 +130,7 @@ def _table(shown: pd.DataFrame, columns: Sequence[str]) -> None:
         key=key,
         on_select=lambda: _tick(key, names),
         selection_mode="multi-row",
+        placeholder="–",
         selection_default={"selection": {"rows": [names.index(name) for name in chosen if name in names]}},
         alt="All runs with their newest figures",
     )

@@ -24,7 +24,9 @@ EVERY = 4.0
 
 def choose_axis(name: str) -> str:
     """The axis along which the newest values are drawn, in the surrounding container."""
-    along = {backend.axis_heading(axis.name): axis.name for axis in backend.sweep(name).axes}
+    axes = backend.sweep(name).axes
+    varied = [axis for axis in axes if len(axis.values) > 1] or axes[:1]
+    along = {backend.axis_heading(axis.name): axis.name for axis in varied}
     heed({state.COMPARE_ALONG: list(along)})
     if len(along) == 1:
         return next(iter(along.values()))
@@ -85,6 +87,7 @@ def _table(sweep: backend.Sweep) -> None:
         hide_index=True,
         column_config={name: _column(name, headings) for name in columns},
         key="compare_sweep_table",
+        placeholder="–",
         alt=f"The runs of {sweep.name} with what was varied and their newest figures",
     )
     in_words = [{headings.get(name, name): value for name, value in row.items()} for row in rows]

@@ -283,3 +283,11 @@ def test_final_values_stand_in_the_order_of_the_axis_with_gaps_where_there_are_n
     assert list(drawn.data[0].x) == ["9", "10"]
     assert pd.isna(drawn.data[0].y[0])
     assert drawn.data[0].y[1] == 1.0
+
+
+def test_the_axis_of_mi_reaches_its_ceiling_so_that_a_collapse_is_seen_as_one():
+    frame = pd.DataFrame({"value": ["1"], "group": [""], "label": ["x"], "mi_nats": [0.0], "mi_ceiling_nats": [6.2]})
+    drawn = figures.by_axis(frame, METRICS["mi_nats"], "z", ["1"])
+    assert drawn.layout.yaxis.range[1] > 6.2
+    assert [shape.y0 for shape in drawn.layout.shapes] == [6.2]
+    assert not figures.by_axis(frame.assign(kl_nats=0.0), METRICS["kl_nats"], "z", ["1"]).layout.shapes
