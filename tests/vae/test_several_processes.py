@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
 
 from vae import base, batching, checkpoints, cli, jobs, latents, recorder, runs, trainer
@@ -377,6 +378,7 @@ def only_reads(rank: int, run: Run) -> None:
         return
     for name in ("write_bytes", "append_line", "swap"):
         setattr(runs, name, raising(AssertionError("written by the second process")))
+    transformers.PreTrainedTokenizerFast.save_pretrained = raising(AssertionError("written by the second process"))
     for name in ("save", "save_model", "write_tensors"):
         setattr(checkpoints, name, raising(AssertionError("written by the second process")))
     opened = Path.open
