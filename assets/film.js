@@ -92,7 +92,7 @@ class Film {
 
   // The clock is new, or has become longer: stay where one was, or at the end, if one was there.
   wind(before) {
-    const { clocks, films, step } = this.data;
+    const { clocks, films, step, live } = this.data;
     const was = this.wound && this.ticks[this.at()];
     const ended = this.wound && this.at() === this.last;
     this.wound = clocks[Math.max(0, this.clock.selectedIndex)];
@@ -101,8 +101,9 @@ class Film {
     this.slider.max = String(this.last);
     this.drawRail();
     if (this.playing) return;
-    if (before) this.jump(ended ? this.last : this.nearest(films[0].steps[was.frames[0]]));
-    else this.jump(was ? this.nearest(films[0].steps[was.frames[0]]) : step === null ? 0 : this.nearest(step));
+    if (before && ended) this.glide(this.last, GLIDE);
+    else if (was) this.jump(this.nearest(films[0].steps[was.frames[0]]));
+    else this.jump(step !== null ? this.nearest(step) : live ? this.last : 0);
   }
 
   // The tick at which the first film is nearest to a step.
@@ -506,7 +507,7 @@ class Panel extends Canvas {
       return one + (spreads[b + 3 * row + index] - one) * this.on;
     };
     pen.lineWidth = 1;
-    pen.globalAlpha = 0.22;
+    pen.globalAlpha = clamp(3 / Math.sqrt(this.x.length), 0.1, 0.4);
     for (const [shade, rows] of this.shades) {
       pen.strokeStyle = shade;
       pen.beginPath();
@@ -728,9 +729,14 @@ function pair({ text, decoded: said, fresh }) {
   const parts = said.split(/\s+/).filter(Boolean);
   const changed = new Set(fresh);
   if (!parts.length) after.textContent = "(nothing: an empty sentence)";
+  let mark = null; // changed words that stand together are marked together
   parts.forEach((word, index) => {
-    if (index) after.append(" ");
-    after.append(changed.has(index) ? element("mark", "", word) : word);
+    const space = index ? " " : "";
+    if (!changed.has(index)) {
+      mark = null;
+      after.append(space + word);
+    } else if (mark) mark.append(space + word);
+    else after.append(space, (mark = element("mark", "", word)));
   });
   if (text.split(/\s+/).filter(Boolean).join(" ") === parts.join(" ")) after.append(element("span", "quiet", " ✓"));
   made.append(before, after);

@@ -80,15 +80,19 @@ def film(names: Sequence[str]) -> None:
         )
     if not reels:
         return
-    _FILM(key=state.FILM, data=drawing(reels, _step_asked()))
+    live = any(backend.entry(reel.name).active for reel in reels)
+    _FILM(key=state.FILM, data=drawing(reels, _step_asked(), live))
     st.caption(" ".join(notes(reels)))
     _refit(reels)
     with st.popover("Copy as Python", icon=":material/code:"):
         st.code(backend.film_python([reel.name for reel in reels]), language="python")
 
 
-def drawing(reels: Sequence[backend.Reel], step: int | None) -> dict[str, Any]:
-    """What the browser gets: the films, the clocks that they may run on, and the step to begin at."""
+def drawing(reels: Sequence[backend.Reel], step: int | None, live: bool = False) -> dict[str, Any]:
+    """What the browser gets: the films, the clocks that they may run on, and the step to begin at.
+
+    Without a step that is the first check, or, of what is `live`, the newest, which it then follows.
+    """
     films = [_drawn(reel.id, reel) | {"links": links(reel.steps, reel.name)} for reel in reels]
     for drawn, reel, view in zip(films, reels, windows(reels), strict=True):
         drawn |= {"colour": backend.colours()[reel.name], "window": view}
@@ -104,6 +108,7 @@ def drawing(reels: Sequence[backend.Reel], step: int | None) -> dict[str, Any]:
             for each in metrics
         ],
         "step": step,
+        "live": live,
     }
 
 
