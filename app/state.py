@@ -282,6 +282,13 @@ def open_model(source: str) -> str:
     return handle
 
 
+def put(key: str, value: str | list[str] | None) -> None:
+    """Give a bound widget a value that stands in the URL, whether it is on the page already or about to be."""
+    if key not in st.session_state and value:
+        st.query_params[key] = value
+    st.session_state[key] = value
+
+
 def keep(*keys: str) -> None:
     """Remember what the URL says under these keys, for `restore`."""
     st.session_state.setdefault(KEPT, {}).update({key: st.query_params.get(key) for key in keys})

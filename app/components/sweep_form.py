@@ -97,10 +97,11 @@ def _fill(start: str, axes: Sequence[backend.Axis], stem: str) -> None:
     if not (put_up and any(key in st.query_params for key in keys)):
         given = [(axis.name, str(axis).partition("=")[2]) for axis in axes]
         given += [("", "")] * (len(state.COMPARE_SETTINGS) - len(given))
-        for (name, values), setting, listed in zip(given, state.COMPARE_SETTINGS, state.COMPARE_VALUES, strict=True):
-            st.session_state[setting], st.session_state[listed] = name or None, values
+        for pair, setting, listed in zip(given, state.COMPARE_SETTINGS, state.COMPARE_VALUES, strict=True):
+            state.put(setting, pair[0] or None)
+            state.put(listed, pair[1])
     if not (put_up and state.COMPARE_NAME in st.query_params):
-        st.session_state[state.COMPARE_NAME] = backend.sweep_name(stem)
+        state.put(state.COMPARE_NAME, backend.sweep_name(stem))
 
 
 def _axes() -> tuple[backend.Axis, ...]:

@@ -99,7 +99,7 @@ def _table(sweep: backend.Sweep) -> None:
 
 def _side_by_side(runs: Sequence[str]) -> None:
     st.session_state[state.COMPARE_VIEW] = "Runs"
-    st.session_state[state.COMPARE_RUNS] = list(runs[:MOST])
+    state.put(state.COMPARE_RUNS, list(runs[:MOST]))
 
 
 def _column(name: str, headings: dict[str, str]) -> Any:

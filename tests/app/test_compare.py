@@ -187,6 +187,7 @@ def test_from_a_sweep_to_its_runs_side_by_side(swept):
     next(button for button in at.button if button.label == "Side by side").click().run()
     assert not at.exception
     assert at.multiselect(key=state.COMPARE_RUNS).value == [member.name for member in swept.members]
+    assert at.query_params[state.COMPARE_RUNS] == [member.name for member in swept.members]
     assert "<td>16</td>" in html(at)
 
 
@@ -194,6 +195,7 @@ def test_without_a_sweep_the_page_offers_a_study(root):
     at = open_compare(compare="Sweeps")
     assert at.selectbox(key=state.COMPARE_SETTINGS[0]).value == "model.pooling"
     assert list(at.dataframe[0].value["run"])[1] == "phase1-max-0-free"
+    assert at.query_params[state.COMPARE_VALUES[0]] == ["max,mean"]
     assert "12 runs. Roughly" in said(at)
     assert "training seed 0" in said(at)
     command = at.code[0].value
