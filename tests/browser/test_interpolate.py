@@ -132,6 +132,7 @@ def test_a_path_plays_and_ten_pairs_open_as_paths(page, address, bundled, settle
     assert place(strip) == "t = 0.00"
     until(page, lambda: place(strip) == "t = 1.00")
     until(page, lambda: strip.locator(".play").get_attribute("aria-label") == "Play the path")
+    page.wait_for_url(re.compile(r"walk_t=1(&|$)"))
     settled(page)
 
     page.get_by_role("tab", name="Ten pairs").click()
