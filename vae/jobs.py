@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,32 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 def launch(name: str, config: Config, *, first: bool = False) -> Run:
     """Make a run of this name under `runs.root()` and put it into the queue: at its end, or before all that wait."""
     return start(Run.create(runs.root() / runs.valid_name(name), config), first=first)
+
+
+def launch_together(lanes: Mapping[str, Config], folder: Path | None = None) -> list[Run]:
+    """Make runs of these names in a folder (default `runs.root()`) and start all of them now, side by side.
+
+    They do not wait, whatever the queue says: paused or full, it stays as it is, and goes on when they have ended. They
+    share the threads of one trainer with each other and with what trains already. If one cannot be made, none is, and
+    it is a `ValueError`; one whose process could not be started has failed, and says so.
+    """
+    folder = folder or runs.root()
+    if len(lanes) > MOST:
+        raise ValueError(f"{len(lanes)} runs are more than the {MOST} that can train at once: launch fewer together.")
+    paths = [folder / runs.valid_name(name) for name in lanes]
+    made: list[Run] = []
+    try:
+        for path, config in zip(paths, lanes.values(), strict=True):
+            made.append(Run.create(path, config))
+    except ValueError:
+        for run in made:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    with held(folder) as found:
+        training = _in_training(folder, [*_waiting(folder, found), *lanes])
+        for run in made:
+            _begin(run, max(found.at_once, training + len(made)))
+    return made
 
 
 def start(run: Run, *, first: bool = False) -> Run:
