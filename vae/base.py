@@ -1,12 +1,13 @@
-"""The T5 to start from: the bundled starter, a fresh one for the user's own text, a folder, or a Hub id.
+"""What to start from: the bundled starter T5, a fresh one for the user's own text, a folder, a Hub id; or an LSTM.
 
 Folders and Hub ids go through the library's own loading code, so whatever it reads as T5 works: t5-small, v1.1,
 Flan. A fresh T5 gets a byte-level vocabulary learned from the corpus, which is lossless on any Unicode text, and
-random weights that phase 0 of training turns into a denoiser.
+random weights that phase 0 of training turns into a denoiser. An LSTM gets a vocabulary of the corpus's words.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from torch import Tensor
 from transformers import AutoTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from vae import runs
+from vae.backbones.lstm import END, PAD, START, LSTMBackbone
 from vae.batching import Batch
-from vae.config import Pretrain, read_json
+from vae.config import Lstm, Pretrain, read_json
 
 MARKERS = [f"<extra_id_{i}>" for i in range(32)]
 """Span markers of a fresh vocabulary, by T5's names."""
@@ -104,6 +106,33 @@ def fresh_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
         extra_special_tokens=MARKERS,
         clean_up_tokenization_spaces=False,
     )
+
+
+def word_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
+    """A tokenizer of whole words: the `vocabulary` most frequent of `texts`, split at whitespace; any other is <unk>.
+
+    <unk> is a word like others here: it is shown where it is decoded, read where a text has it, as prepared corpora
+    do, and predicted at the cost of a word. What it stands for is not: the more words are <unk>, the cheaper a text.
+    """
+    special = {"<pad>": PAD, "</s>": END, "<unk>": 2, "<s>": START}
+    counts = Counter(word for text in texts for word in text.split())
+    ranked = sorted(counts.keys() - special.keys(), key=lambda word: (-counts[word], word))
+    words = special | {word: number for number, word in enumerate(ranked[:vocabulary], len(special))}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        bos_token="<s>",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def fresh_lstm(settings: Lstm, vocabulary: int) -> LSTMBackbone:
+    """An LSTM of the configured sizes with random weights; the token ids are those of `word_tokenizer`."""
+    sizes = {"embedding": settings.embedding, "width": settings.width}
+    return LSTMBackbone(vocabulary=vocabulary, **sizes, dropout=settings.dropout)
 
 
 def marker_ids(tokenizer: Any) -> list[int]:

@@ -57,14 +57,15 @@ class Tokens:
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
     """Token ids of each text, cut to `max_tokens` with the end token always last.
 
-    Special tokens that a text spells out ("</s>") are read as plain characters; a vocabulary like T5's own, which
-    knows no other way to read them, leaves them out.
+    Special tokens that a text spells out ("</s>") are read as plain characters; a vocabulary like T5's own or one of
+    words, which knows no other way to read them, leaves them out.
     """
     if not len(texts):
         return Tokens([], tokenizer.pad_token_id)
     encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    plain = ([token for token in ids if token not in (end, pad)] for ids in encoded)
+    special = (end, pad, tokenizer.bos_token_id)
+    plain = ([token for token in ids if token not in special] for ids in encoded)
     return Tokens([[*ids[: max_tokens - 1], end] for ids in plain], pad)
 
 

@@ -1,6 +1,6 @@
 """Every knob of a run, in one place.
 
-A run is described by one frozen `Config` of six sections; the command line's ``--set section.field=value``, the
+A run is described by one frozen `Config` of seven sections; the command line's ``--set section.field=value``, the
 app's form and the saved ``config.json`` are all made from it, so a knob is explained once: by the sentence under
 its field. A value outside its bounds, an unknown section or an unknown field is a `ValueError` that names the
 value, the rule and the way out.
@@ -28,7 +28,8 @@ from typing import Annotated, Any, Literal
 
 PARTS = ("embeddings", "encoder", "posterior", "projection", "decoder", "head")
 """The parts of the model that a phase can freeze. `embeddings` is T5's one table, read by encoder and decoder (and,
-where the head is tied, used as the head too); `posterior` the mu and logvar heads; `projection` the W_proj of Eq. 5."""
+where the head is tied, used as the head too); an LSTM has a table in its encoder and one in its decoder instead.
+`posterior` is the mu and logvar heads; `projection` the W_proj of Eq. 5, all ways by which z enters the decoder."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,16 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """The text VAE around a T5."""
+    """The text VAE around a T5 or an LSTM."""
 
-    backbone: Literal["t5", "t5-as-released"] = "t5"
-    """The family of encoder and decoder; `t5-as-released` replays a defect, for teaching only."""
+    backbone: Literal["t5", "lstm", "t5-as-released"] = "t5"
+    """The family of encoder and decoder; `lstm` has no base, `t5-as-released` replays a defect, for teaching only."""
     base: str = "starter"
     """The T5 to start from: `starter` (bundled), `fresh` (pre-trained on the corpus first), a folder, or a Hub id."""
     latent_size: Annotated[int, Within(1, 4096)] = 32
     """Dimensions of z."""
-    pooling: Literal["max", "mean"] = "max"
-    """How the encoder's states become one vector; padding never takes part."""
+    pooling: Literal["max", "mean", "last"] = "max"
+    """How the encoder's states become one vector; `last`, the end token's, suits an LSTM. Padding never takes part."""
     pooled_layers: Literal["last", "all"] = "last"
     """Whether the last encoder layer is pooled, or all of them (as the paper's text says)."""
     latent: Literal["gaussian", "zero"] = "gaussian"
@@ -101,6 +102,20 @@ class Pretrain:
     """Share of the tokens that are replaced by span markers and have to be filled in."""
     mean_span: Annotated[float, Within(1, 64)] = 3.0
     """Mean length of a deleted span, in tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lstm:
+    """Backbone `lstm`: one layer each way over the words of the corpus, from random weights."""
+
+    vocabulary: Annotated[int, Within(1, 1_000_000)] = 20_000
+    """Words that are told apart, the most frequent of the training sentences; any other is <unk>."""
+    embedding: Annotated[int, Within(1, 4096)] = 128
+    """Size of a word embedding; encoder and decoder have a table each."""
+    width: Annotated[int, Within(1, 4096)] = 512
+    """Size of the encoder's and of the decoder's state."""
+    dropout: Annotated[float, Within(0, 0.9)] = 0.5
+    """Dropout probability in the decoder, of its word embeddings and of its states before the logits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +185,11 @@ class Config:
     data: Data = field(default_factory=Data)
     """What the model reads."""
     model: Model = field(default_factory=Model)
-    """The text VAE around a T5."""
+    """The text VAE around a T5 or an LSTM."""
     pretrain: Pretrain = field(default_factory=Pretrain)
-    """Phase 0, for base `fresh` only."""
+    """Phase 0, for a T5 of base `fresh` only."""
+    lstm: Lstm = field(default_factory=Lstm)
+    """Sizes of backbone `lstm`."""
     phase1: Phase = field(default_factory=Phase)
     """Encoder warm-up."""
     phase2: Phase = field(default_factory=Phase)
@@ -205,7 +222,7 @@ class Config:
                 )
         if not self.phase1.epochs and not self.phase2.epochs:
             raise ValueError("phase1.epochs and phase2.epochs are both 0, so nothing would train: set one above 0.")
-        if self.model.base == "fresh":
+        if self.pretrains:
             if not self.pretrain.epochs:
                 raise ValueError("pretrain.epochs is 0, but base 'fresh' needs pre-training: set it above 0.")
             if self.pretrain.width % self.pretrain.heads:
@@ -218,6 +235,11 @@ class Config:
     def phases(self) -> dict[str, Phase]:
         """The two finetuning phases by name, in order."""
         return {"phase1": self.phase1, "phase2": self.phase2}
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether there is a phase 0: a fresh T5 has one, an LSTM has none."""
+        return self.model.base == "fresh" and self.model.backbone != "lstm"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, by section."""
@@ -280,8 +302,18 @@ class Config:
     def idle_settings(self) -> list[str]:
         """Sentences about settings that differ from their default and have no effect in this configuration."""
         idle = []
-        if self.model.base != "fresh" and self.pretrain != Pretrain():
-            idle.append(f"The pretrain section has no effect: base is {self.model.base!r}, not 'fresh'.")
+        if self.model.backbone == "lstm":
+            if self.model.base != Model().base:
+                idle.append(f"The base {self.model.base!r} has no effect: an LSTM starts from random weights.")
+            if self.model.pooled_layers != Model().pooled_layers:
+                idle.append("model.pooled_layers has no effect: an LSTM's encoder has one layer.")
+            if self.pretrain != Pretrain():
+                idle.append("The pretrain section has no effect: an LSTM has no phase 0.")
+        else:
+            if self.lstm != Lstm():
+                idle.append(f"The lstm section has no effect: the backbone is {self.model.backbone!r}.")
+            if self.model.base != "fresh" and self.pretrain != Pretrain():
+                idle.append(f"The pretrain section has no effect: base is {self.model.base!r}, not 'fresh'.")
         for name, phase in self.phases.items():
             default = Phase()
             if not phase.epochs and phase != default:
@@ -293,7 +325,7 @@ class Config:
         return idle
 
 
-Section = Data | Model | Pretrain | Phase | Train
+Section = Data | Model | Pretrain | Lstm | Phase | Train
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The text VAE of Park & Lee 2021: architecture only.
+"""The text VAE of Park & Lee 2021, and with another backbone of Li et al. 2019: architecture only.
 
-    h   = pool(encoder(x))                    max or mean over the real tokens, of the last or of every layer
+    h   = pool(encoder(x))                    max or mean over the real tokens, or the last one's state
     mu, log sigma^2 = h W_mu, h W_sigma       Eq. 3 (each with a bias)
     z   = mu + sigma * eps                    Eq. 4
-    p(x|z) = decoder(z W_proj)                Eq. 5: one slice of z W_proj a decoder layer
+    p(x|z) = decoder(z W_proj)                Eq. 5: z W_proj is all that the decoder is told
 
 What a training step minimizes is in `objectives`, how sentences come out is in `decode`.
 """
@@ -41,8 +41,9 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
     """A text VAE around a backbone. `save_pretrained`, `from_pretrained` and `push_to_hub` are the Hub library's own.
 
     `backbone` holds the JSON settings of one (see `backbones.build`), `max_tokens` the longest sentence that the model
-    is meant for; the weights are random until loaded. `pooled_positions` is for models of others that were trained to
-    pool that many positions of every sentence, padding included; 0 pools the real tokens.
+    is meant for; without `pooling`, states are pooled as the backbone's authors do. Weights are random until loaded.
+    `pooled_positions` is for models of others that were trained to pool that many positions of every sentence, padding
+    included; 0 pools the real tokens.
     """
 
     def __init__(
@@ -50,19 +51,20 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         *,
         backbone: dict[str, Any],
         latent_size: int,
-        pooling: str = "max",
+        pooling: str | None = None,
         pooled_layers: str = "last",
         max_tokens: int = 64,
         pooled_positions: int = 0,
     ) -> None:
         super().__init__()
-        if pooling not in ("max", "mean"):
-            raise ValueError(f"pooling={pooling!r} is unknown: choose max or mean.")
+        if pooling not in (None, "max", "mean", "last"):
+            raise ValueError(f"pooling={pooling!r} is unknown: choose max, mean or last.")
         if pooled_layers not in ("last", "all"):
             raise ValueError(f"pooled_layers={pooled_layers!r} is unknown: choose last or all.")
-        self.latent_size, self.pooling, self.pooled_layers = latent_size, pooling, pooled_layers
+        self.latent_size, self.pooled_layers = latent_size, pooled_layers
         self.max_tokens, self.pooled_positions = max_tokens, pooled_positions
         self._surround(build(backbone))
+        self.pooling: str = pooling or self.backbone.pooling
 
     @classmethod
     def around(cls, backbone: Any, **settings: Any) -> TextVAE:
@@ -77,6 +79,8 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         self.mean = nn.Linear(backbone.width, self.latent_size)
         self.logvar = nn.Linear(backbone.width, self.latent_size)
         self.projection = nn.Linear(self.latent_size, backbone.memory_size, bias=False)  # W_proj
+        for layer in (self.mean, self.logvar, self.projection):
+            backbone.initialize(layer)
 
     def forward(self, source: Batch, target: Batch, eps: Float[Tensor, "batch latent"] | None = None) -> Terms:
         """Encode `source`, take the z of each sentence that `eps` stands for, and score `target` under it.
@@ -176,7 +180,12 @@ def distinct_tensors(module: nn.Module) -> dict[str, Tensor]:
 def pool(
     states: Float[Tensor, "batch layers length width"], mask: Bool[Tensor, "batch length"], how: str
 ) -> Float[Tensor, "batch width"]:
-    """Max or mean over layers and real tokens; what stands at padded positions has no influence."""
+    """Max or mean over layers and real tokens, or the mean over layers of each sentence's last token.
+
+    What stands at padded positions has no influence.
+    """
+    if how == "last":
+        return states[torch.arange(len(states), device=mask.device), :, mask.sum(1) - 1].mean(1)
     real = mask[:, None, :, None]
     if how == "max":
         return states.masked_fill(~real, -torch.inf).amax((1, 2))

@@ -37,7 +37,7 @@ def plan(config: Config, sentences: int) -> list[Stage]:
         (1, config.phase1, config.phase1.epochs),
         (2, config.phase2, config.phase2.epochs),
     ]
-    if config.model.base == "fresh":
+    if config.pretrains:
         wanted.insert(0, (0, None, config.pretrain.epochs))
     stages: list[Stage] = []
     for phase, settings, epochs in wanted:

@@ -163,17 +163,20 @@ Saved = tuple[checkpoints.Position, dict[str, Tensor], dict[str, Tensor]]
 
 
 def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tuple[Any, Any]:
-    """The tokenizer and the module to begin with: the base model, or what the resume state holds."""
+    """The tokenizer and the module to begin with: the base model, an LSTM, or what the resume state holds."""
     if saved is None:
         torch.manual_seed(config.train.seed)
-        if config.model.base == "fresh":
+        if config.model.backbone == "lstm":
+            tokenizer = base.word_tokenizer(corpus.train["text"].tolist(), config.lstm.vocabulary)
+            module = base.fresh_lstm(config.lstm, len(tokenizer))
+        elif config.model.base == "fresh":
             tokenizer = base.fresh_tokenizer(corpus.train["text"].tolist(), config.pretrain.vocabulary)
-            t5 = base.fresh_t5(config.pretrain, len(tokenizer))
+            module = base.fresh_t5(config.pretrain, len(tokenizer))
         else:
-            t5, tokenizer = base.load(config.model.base)
+            module, tokenizer = base.load(config.model.base)
         if processes.lead():
             tokenizer.save_pretrained(run.model_path)
-        return tokenizer, t5
+        return tokenizer, module
     tokenizer = base.tokenizer(run.model_path)
     position, weights, _ = saved
     if position.phase == 0:
@@ -185,11 +188,11 @@ def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tup
     return tokenizer, model
 
 
-def _text_vae(t5: Any, config: Config) -> TextVAE:
-    """The text VAE around a T5, its new heads and W_proj drawn from the run's seed."""
+def _text_vae(module: Any, config: Config) -> TextVAE:
+    """The text VAE around a T5 or an LSTM, its new heads and W_proj drawn from the run's seed."""
     torch.manual_seed(config.train.seed)
     model = TextVAE.around(
-        backbones.around(config.model.backbone, t5),
+        backbones.around(config.model.backbone, module),
         latent_size=config.model.latent_size,
         pooling=config.model.pooling,
         pooled_layers=config.model.pooled_layers,

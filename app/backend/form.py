@@ -180,14 +180,14 @@ def estimate(settings: Config, sentences: int | None) -> Estimate:
     if sentences is None:
         return Estimate(seconds=None)
     phases = {1: settings.phase1.epochs, 2: settings.phase2.epochs}
-    if settings.model.base == "fresh":
+    if settings.pretrains:
         phases[0] = settings.pretrain.epochs
     alike = [run for run in runs.list_runs() if _alike(run, settings)][:5]
     speeds = {run.name: _speeds(run.name) for run in alike}
     speeds = {name: speed for name, speed in speeds.items() if speed}
     everything = [value for speed in speeds.values() for value in speed.values()]
     if not everything:
-        if settings.model.base != "starter":
+        if settings.model.base != "starter" or settings.model.backbone == "lstm":
             return Estimate(seconds=None)
         everything = [ROUGH_SPEED]
     seconds = 0.0
@@ -206,7 +206,10 @@ def _alike(run: runs.Run, settings: Config) -> bool:
     except ValueError:
         return False
     same = other.model.base == settings.model.base and other.data.max_tokens == settings.data.max_tokens
-    if settings.model.base == "fresh":
+    same &= (other.model.backbone == "lstm") == (settings.model.backbone == "lstm")
+    if settings.model.backbone == "lstm":
+        same &= (other.lstm.embedding, other.lstm.width) == (settings.lstm.embedding, settings.lstm.width)
+    if settings.pretrains:
         same &= (other.pretrain.width, other.pretrain.layers) == (settings.pretrain.width, settings.pretrain.layers)
     return same and 0.5 <= other.train.batch_size / settings.train.batch_size <= 2
 

@@ -32,6 +32,7 @@ HEADINGS = {
     "data": "Text",
     "model": "Model",
     "pretrain": "Phase 0",
+    "lstm": "LSTM",
     "phase1": "Phase 1",
     "phase2": "Phase 2",
     "train": "Training and reports",
@@ -62,9 +63,15 @@ def basics(section: str) -> None:
         field(section, name, label)
 
 
+def is_lstm() -> bool:
+    """Whether the form describes an LSTM, which starts from no base."""
+    return st.session_state.get(state.knob("model", "backbone")) == "lstm"
+
+
 def others(fresh: bool) -> None:
-    """All other fields, a section a tab; phase 0 only where there is one."""
-    shown = [section for section in backend.SECTIONS if section != "pretrain" or fresh]
+    """All other fields, a section a tab; phase 0 and the LSTM's sizes only where there is one."""
+    idle = {"pretrain": is_lstm() or not fresh, "lstm": not is_lstm()}
+    shown = [section for section in backend.SECTIONS if not idle.get(section)]
     for section, tab in zip(shown, st.tabs([HEADINGS[section] for section in shown]), strict=True):
         with tab, st.grid(3, min_column_width=230):
             for name in backend.knobs(section):

@@ -77,7 +77,10 @@ def choose_text() -> str | None:
 
 
 def choose_base() -> str | None:
-    """The T5 to start from, or none while its name is missing."""
+    """The T5 to start from, or none while its name is missing; of no account for an LSTM."""
+    if config_form.is_lstm():
+        st.caption("An LSTM starts from random weights, and knows the words of your text alone.")
+        return "starter"
     kind = st.segmented_control(
         "Start from",
         list(BASES),

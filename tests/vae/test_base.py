@@ -29,7 +29,7 @@ from transformers import (
 from vae import base, decode
 from vae.backbones.t5 import T5Backbone
 from vae.batching import tokenize
-from vae.config import Pretrain
+from vae.config import Lstm, Pretrain
 from vae.model import TextVAE
 
 MakeT5 = Callable[..., Any]
@@ -270,3 +270,47 @@ def test_denoising_nats_are_the_mean_over_the_real_tokens_of_the_whole_sentence(
             total -= float(log_p[range(ids.shape[1]), ids[0]].sum())
             count += ids.shape[1]
     assert found == pytest.approx(total / count, rel=1e-4)
+
+
+# ----------------------------------------------------------------------------------------------------------- words
+
+WORD = st.text(st.characters(categories=["L", "N", "P"]), min_size=1)
+
+
+@given(st.lists(st.lists(WORD, min_size=1, max_size=6), min_size=1, max_size=4))
+@settings(max_examples=50)
+def test_texts_of_known_words_come_back_from_a_vocabulary_of_words(texts: list[list[str]]) -> None:
+    joined = [" ".join(words) for words in texts]
+    tokenizer = base.word_tokenizer(joined, 1000)
+    tokens = tokenize(tokenizer, joined, 100)
+    control = {"<pad>", "</s>", "<s>"}
+    for row, words in enumerate(texts):
+        ids = tokens.batch([row]).ids[0].tolist()
+        kept = [word for word in words if word not in control]
+        assert len(ids) == len(kept) + 1
+        assert tokenizer.decode(ids, skip_special_tokens=True) == " ".join(kept)
+
+
+def test_the_most_frequent_words_are_kept_and_any_other_is_shown_as_unk(tmp_path: Path) -> None:
+    texts = ["b a c a", "a b\td", " c  <unk> e ."]
+    tokenizer = base.word_tokenizer(texts, 3)
+    assert tokenizer.get_vocab() == {"<pad>": 0, "</s>": 1, "<unk>": 2, "<s>": 3, "a": 4, "b": 5, "c": 6}
+    assert (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id) == (0, 1, 3)
+    tokenizer.save_pretrained(tmp_path)
+    for each in (tokenizer, base.tokenizer(tmp_path)):
+        tokens = tokenize(each, ["a zebra b", "<unk> ab", "", "a <s> b </s> <pad> c"], 64)
+        rows = [tokens.batch([row]).ids[0].tolist() for row in range(4)]
+        assert rows == [[4, 2, 5, 1], [2, 2, 1], [1], [4, 5, 6, 1]]
+        assert each.batch_decode(rows, skip_special_tokens=True) == ["a <unk> b", "<unk> <unk>", "", "a b c"]
+        assert each.decode([3, 4, 1, 0, 0], skip_special_tokens=True) == "a"
+
+
+def test_a_vocabulary_of_words_does_not_depend_on_the_order_of_equals() -> None:
+    assert base.word_tokenizer(["b a", "d c"], 3).get_vocab() == base.word_tokenizer(["c d", "a b"], 3).get_vocab()
+
+
+def test_a_fresh_lstm_has_the_configured_sizes() -> None:
+    lstm = base.fresh_lstm(Lstm(embedding=6, width=10, dropout=0.25), 33)
+    sizes = {"kind": "lstm", "vocabulary": 33, "embedding": 6, "width": 10, "dropout": 0.25}
+    assert lstm.settings() == sizes
+    assert (lstm.pad_token, lstm.end_token, lstm.start_token) == (0, 1, 3)

@@ -10,10 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vae.config import PARTS, Config, Data, Knob, Model, Phase, Pretrain, Train, knobs, read_json
+from vae.config import PARTS, Config, Data, Knob, Lstm, Model, Phase, Pretrain, Train, knobs, read_json
 from vae.recipes import RECIPES, get
 
-SECTIONS = {"data": Data, "model": Model, "pretrain": Pretrain, "phase1": Phase, "phase2": Phase, "train": Train}
+SECTIONS = {
+    "data": Data,
+    "model": Model,
+    "pretrain": Pretrain,
+    "lstm": Lstm,
+    "phase1": Phase,
+    "phase2": Phase,
+    "train": Train,
+}
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 NUMERIC = [
     (section, knob.name)
@@ -175,6 +183,33 @@ def test_idle_settings_are_named_and_no_recipe_has_one() -> None:
     free = Config(phase2=Phase(epochs=1, kl_weight=0, free_bits_total=3)).idle_settings()
     assert free == ["The free bits of phase2 have no effect: its KL weight is 0."]
     assert [get(name).idle_settings() for name in RECIPES] == [[] for _ in RECIPES]
+
+
+def test_an_lstm_has_no_base_and_no_phase_0_and_says_so() -> None:
+    phase = Phase(epochs=1)
+    lstm = Config(phase2=phase, model=Model(backbone="lstm"), lstm=Lstm(width=8))
+    assert lstm.idle_settings() == []
+    assert not lstm.pretrains
+    fresh = Config(
+        phase2=phase,
+        model=Model(backbone="lstm", base="fresh", pooled_layers="all"),
+        pretrain=Pretrain(width=10, heads=4, epochs=0),  # no rule where there is no phase 0
+    )
+    assert not fresh.pretrains
+    assert [sentence.split(" has no effect")[0] for sentence in fresh.idle_settings()] == [
+        "The base 'fresh'",
+        "model.pooled_layers",
+        "The pretrain section",
+    ]
+    t5 = Config(phase2=phase, model=Model(base="fresh"), lstm=Lstm(width=8))
+    assert t5.pretrains
+    assert t5.idle_settings() == ["The lstm section has no effect: the backbone is 't5'."]
+
+
+def test_a_configuration_of_a_time_without_lstms_is_read() -> None:
+    old = get("two-phase").to_dict()
+    del old["lstm"]
+    assert Config.from_dict(old) == get("two-phase")
 
 
 def test_every_knob_has_a_sentence_bounds_and_a_default_within_them() -> None:

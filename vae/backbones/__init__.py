@@ -32,6 +32,8 @@ class Backbone(Protocol):
     """Size of an encoder state."""
     memory_size: int
     """Size of the vector that the decoder is conditioned on."""
+    pooling: str
+    """How its authors pool its states: `max`, `mean` or `last`."""
     start_token: int
     pad_token: int
     end_token: int
@@ -52,6 +54,9 @@ class Backbone(Protocol):
     def steps(self, memory: Float[Tensor, "batch memory"], max_tokens: int) -> Steps:
         """Incremental decoding of at most `max_tokens` tokens, for inference."""
 
+    def initialize(self, layer: nn.Module) -> None:
+        """Draw the weights of a new layer around the backbone as its authors do, from torch's global generator."""
+
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """The backbone's parameters by part (see `config.PARTS`), each parameter in exactly one."""
 
@@ -67,9 +72,16 @@ def build(settings: Mapping[str, Any]) -> Any:
     return BACKBONES[kind]().from_settings({key: value for key, value in settings.items() if key != "kind"})
 
 
-def around(kind: str, pretrained: Any) -> Any:
-    """A backbone of a kind around a pretrained model, which it takes over."""
-    return BACKBONES[kind]()(pretrained)
+def around(kind: str, module: Any) -> Any:
+    """A backbone of a kind around a pretrained model, which it takes over; one that is such a backbone is returned."""
+    backbone = BACKBONES[kind]()
+    return module if isinstance(module, backbone) else backbone(module)
+
+
+def _lstm() -> Any:
+    from vae.backbones.lstm import LSTMBackbone
+
+    return LSTMBackbone
 
 
 def _t5() -> Any:
@@ -90,4 +102,9 @@ def _prefix() -> Any:
     return PrefixT5
 
 
-BACKBONES: dict[str, Callable[[], Any]] = {"t5": _t5, "t5-as-released": _as_released, "t5-prefix": _prefix}
+BACKBONES: dict[str, Callable[[], Any]] = {
+    "t5": _t5,
+    "lstm": _lstm,
+    "t5-as-released": _as_released,
+    "t5-prefix": _prefix,
+}

@@ -44,6 +44,7 @@ class T5Backbone(nn.Module):
     """A T5 whose decoder reads a memory vector of layers x heads x d_kv numbers instead of encoder states."""
 
     kind = "t5"
+    pooling = "max"
 
     def __init__(self, t5: Any) -> None:
         super().__init__()
@@ -110,6 +111,9 @@ class T5Backbone(nn.Module):
     def steps(self, memory: Float[Tensor, "batch memory"], max_tokens: int) -> T5Steps:
         """Incremental decoding with a preallocated cache."""
         return T5Steps(self, memory, max_tokens)
+
+    def initialize(self, layer: nn.Module) -> None:
+        """Nothing: Park & Lee leave new layers as torch draws them."""
 
     def parts(self) -> dict[str, list[nn.Parameter]]:
         """T5's one embedding table is its own part; so is an untied head. W_o belongs to the decoder."""

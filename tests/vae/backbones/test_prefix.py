@@ -7,11 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae.backbones import build
 from vae.backbones.prefix import PrefixT5
 from vae.batching import tokenize
 from vae.model import TextVAE
-from vae.space import Space
 
 
 def written_out(t5: Any, slots: Tensor, ids: Tensor) -> Tensor:
@@ -46,37 +44,6 @@ def test_decoder_states_are_those_of_attention_written_out(make_t5: Callable[...
         assert not torch.allclose(backbone.hidden(memory * 0, ids), expected, atol=1e-2)
 
 
-def test_a_token_at_a_time_is_the_same_also_for_fewer_rows(make_t5: Callable[..., Any]) -> None:
-    backbone = PrefixT5(make_t5(1))
-    memory, ids = 3 * torch.randn(5, backbone.memory_size), torch.randint(35, 330, (5, 6))
-    with torch.inference_mode():
-        whole = backbone.logits(backbone.hidden(memory, ids))
-        steps, kept = backbone.steps(memory, 6), torch.tensor([4, 1])
-        for t in range(3):
-            torch.testing.assert_close(steps(ids[:, t]), whole[:, t], rtol=1e-4, atol=1e-4)
-        steps.keep(kept)
-        for t in range(3, 6):
-            torch.testing.assert_close(steps(ids[kept, t]), whole[kept, t], rtol=1e-4, atol=1e-4)
-
-
-def test_a_sentence_is_decoded_from_its_own_z_alone(
-    make_t5: Callable[..., Any], tokenizer: Any, sentences: list[str]
-) -> None:
-    torch.manual_seed(0)
-    model = TextVAE.around(PrefixT5(make_t5()), latent_size=5, pooled_positions=64).eval()
-    space = Space(model, tokenizer)
-    with torch.no_grad():
-        model.projection.weight.mul_(4)
-    z = torch.randn(6, 5, generator=torch.Generator().manual_seed(1))
-    assert space.decode(z) == [space.decode(z[[row]])[0] for row in range(6)]
-    batch = tokenize(tokenizer, sentences[:6], 32).batch(range(6))
-    changed = z.clone()
-    changed[5] += 3
-    with torch.inference_mode():
-        moved = (model.reconstruction(changed, batch) - model.reconstruction(z, batch)).abs() > 1e-4
-    assert moved.nonzero().flatten().tolist() == [5]
-
-
 def test_pooling_all_positions_reads_padding_but_not_the_batch(
     make_t5: Callable[..., Any], tokenizer: Any, sentences: list[str]
 ) -> None:
@@ -90,9 +57,3 @@ def test_pooling_all_positions_reads_padding_but_not_the_batch(
         torch.testing.assert_close(model.encode(tokens.batch(range(7))).mean, expected, rtol=1e-4, atol=1e-5)
         for row in range(7):
             torch.testing.assert_close(model.encode(tokens.batch([row])).mean[0], expected[row], rtol=1e-4, atol=1e-5)
-
-
-def test_its_settings_build_it_again(make_t5: Callable[..., Any]) -> None:
-    backbone = PrefixT5(make_t5())
-    assert isinstance(build(backbone.settings()), PrefixT5)
-    assert build(backbone.settings()).settings() == backbone.settings()

@@ -12,7 +12,6 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from vae import backbones
 from vae.backbones.t5 import LatentCrossAttention, T5Backbone
-from vae.config import PARTS
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "t5": {},
@@ -145,46 +144,7 @@ def test_logits_are_the_librarys(t5: Any) -> None:
         torch.testing.assert_close(backbone.logits(backbone.hidden(memory, ids)), theirs)
 
 
-def test_one_token_at_a_time_is_all_at_once(t5: Any) -> None:
-    backbone, ids = T5Backbone(t5), some_ids(length=12)
-    memory = some_memory(backbone)
-    with torch.no_grad():
-        whole = backbone.logits(backbone.hidden(memory, ids))
-        steps = backbone.steps(memory, 12)
-        for t in range(12):
-            torch.testing.assert_close(steps(ids[:, t]), whole[:, t], rtol=1e-4, atol=1e-5)
-
-
-def test_rows_can_be_dropped_doubled_and_reordered_while_decoding(t5: Any) -> None:
-    backbone, ids = T5Backbone(t5), some_ids(length=9)
-    memory = some_memory(backbone)
-    kept = torch.tensor([3, 0, 0])
-    with torch.no_grad():
-        steps = backbone.steps(memory, 9)
-        for t in range(4):
-            steps(ids[:, t])
-        steps.keep(kept)
-        whole = backbone.logits(backbone.hidden(memory[kept], ids[kept]))
-        for t in range(4, 9):
-            torch.testing.assert_close(steps(ids[kept, t]), whole[:, t], rtol=1e-4, atol=1e-5)
-
-
 # ------------------------------------------------------------------------------------------------ settings and parts
-
-
-def test_the_settings_build_the_same_architecture_again(t5: Any) -> None:
-    backbone = T5Backbone(t5)
-    again = backbones.build(backbone.settings())
-    assert again.settings() == backbone.settings()
-    assert again.tied_head == backbone.tied_head == (t5.lm_head.weight is t5.shared.weight)
-    assert {n: p.shape for n, p in again.named_parameters()} == {n: p.shape for n, p in backbone.named_parameters()}
-    for module in (again, backbone):
-        assert module.t5.encoder.embed_tokens.weight is module.t5.decoder.embed_tokens.weight is module.t5.shared.weight
-    again.load_state_dict(backbone.state_dict())
-    ids, memory = some_ids(), some_memory(backbone)
-    with torch.no_grad():
-        ours, theirs = (b.eval().logits(b.hidden(memory, ids)) for b in (backbone, again))
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
 def test_the_memory_has_a_slice_of_heads_times_d_kv_for_each_decoder_layer(make_t5: MakeT5) -> None:
@@ -194,19 +154,13 @@ def test_the_memory_has_a_slice_of_heads_times_d_kv_for_each_decoder_layer(make_
     assert [(s.start, s.stop) for s in slices] == [(0, 15), (15, 30), (30, 45), (45, 60)]
 
 
-def test_an_unknown_backbone_is_refused() -> None:
-    with pytest.raises(ValueError, match="unknown backbone 'bert': known are t5"):
-        backbones.build({"kind": "bert"})
-
-
-def test_the_parts_are_every_parameter_once(t5: Any) -> None:
+def test_the_head_is_tied_or_not_after_building_again(t5: Any) -> None:
     backbone = T5Backbone(t5)
-    parts = backbone.parts()
-    assert set(parts) <= set(PARTS)
-    listed = [parameter for part in parts.values() for parameter in part]
-    assert len({id(parameter) for parameter in listed}) == len(listed)
-    assert {id(parameter) for parameter in listed} == {id(parameter) for parameter in backbone.parameters()}
-    assert (parts["head"] == []) == backbone.tied_head
+    again = backbones.build(backbone.settings())
+    assert again.tied_head == backbone.tied_head == (t5.lm_head.weight is t5.shared.weight)
+    assert (backbone.parts()["head"] == []) == backbone.tied_head
+    for module in (again, backbone):
+        assert module.t5.encoder.embed_tokens.weight is module.t5.decoder.embed_tokens.weight is module.t5.shared.weight
 
 
 def test_putting_a_backbone_around_twice_changes_nothing(t5: Any) -> None:
