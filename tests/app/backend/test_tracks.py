@@ -36,6 +36,15 @@ def test_however_many_events_a_track_is_bounded_and_loses_no_spike(events):
     assert close(min(column.get("low", column["last"])), min(given_values))
 
 
+@given(st.integers(0, 999), st.sampled_from([-50.0, 50.0]))
+def test_a_single_spike_survives_every_merging(step, height):
+    table = track([(at, {"a": height if at == step else 1.0}) for at in range(1000)]).table()
+    bucket = next(i for i, last in enumerate(table["last"]) if step <= last)
+    column = table["figures"]["a"]
+    assert len(table["last"]) <= 16
+    assert (column["low"][bucket], column["high"][bucket]) == tuple(sorted((height, 1.0)))
+
+
 @given(events)
 def test_the_newest_value_is_exact_and_the_first_step_is_kept(events):
     table = track(events).table()
