@@ -16,6 +16,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `dimensions`  What each dimension of z changes, and what labels tell about it.
 `arithmetic`  Directions between codes, and what they do to sentences.
 `planes`   Planes through the latent space, decoded cell by cell.
+`races`    Recipes side by side, and the verdict on each as it went.
 `sweeps`  Runs beside each other: notes, what differs, sweeps.
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
@@ -143,6 +144,18 @@ from app.backend.planes import (
     plane_whole,
     plane_window,
 )
+from app.backend.races import (
+    RACE_SIZES,
+    Check,
+    Lane,
+    fresh_race,
+    lane,
+    launch_race,
+    race_config,
+    race_key,
+    race_names,
+    turns,
+)
 from app.backend.readings import Board, Dial, Reading, Start, start_code
 from app.backend.sweeps import (
     PRESETS,
@@ -205,6 +218,7 @@ __all__ = [
     "FILM_FIGURES",
     "MOST_AT_ONCE",
     "PRESETS",
+    "RACE_SIZES",
     "RADIUS",
     "REPORT_TABLE",
     "SAMPLES",
@@ -214,6 +228,7 @@ __all__ = [
     "SWEEP_FIGURES",
     "Axis",
     "Board",
+    "Check",
     "CloseUp",
     "Codes",
     "Config",
@@ -232,6 +247,7 @@ __all__ = [
     "Gap",
     "Group",
     "Knob",
+    "Lane",
     "Model",
     "Pair",
     "Pin",
@@ -295,6 +311,7 @@ __all__ = [
     "fit_umap",
     "fitting",
     "fresh_name",
+    "fresh_race",
     "gap",
     "has_codes",
     "has_report",
@@ -304,9 +321,11 @@ __all__ = [
     "kl_per_dimension",
     "knobs",
     "label_values",
+    "lane",
     "latent_size",
     "latex",
     "launch",
+    "launch_race",
     "launch_sweep",
     "log_tail",
     "measure",
@@ -342,6 +361,9 @@ __all__ = [
     "prior",
     "project",
     "queue",
+    "race_config",
+    "race_key",
+    "race_names",
     "random_pairs",
     "read_command",
     "recipe",
@@ -379,6 +401,7 @@ __all__ = [
     "tex",
     "train_at_once",
     "trajectory",
+    "turns",
     "verdict",
     "walk",
     "walk_command",

@@ -187,7 +187,7 @@ def log_tail(name: str, lines: int = 40) -> str:
     return "\n".join(last_lines(runs.find(name).log_path, lines))
 
 
-class _Ledger:
+class Ledger:
     """One .jsonl file that only grows, read on from where the last reading ended.
 
     A resumed run may rewrite its history, and a new run may take an old name: the last bytes that were read are
@@ -238,7 +238,7 @@ class _Ledger:
             return file.read(min(256, offset))
 
 
-class _Story(_Ledger):
+class _Story(Ledger):
     """metrics.jsonl: tracks by split, and `pace`, how far the run was at each step."""
 
     def clear(self) -> None:
@@ -306,7 +306,7 @@ class _Story(_Ledger):
         self.tracks["pace"].add(step, {"epoch": self._epochs + self._epoch, "effort": self._effort})
 
 
-class _Book(_Ledger):
+class _Book(Ledger):
     """samples.jsonl: what is whole, by step."""
 
     def clear(self) -> None:
