@@ -25,10 +25,10 @@ def run_picker(names: Sequence[str], *, label: str = "Run", default: str | None 
     first = default if default in names else names[0]
     if asked is None and known is None and state.RUN not in st.session_state:
         st.query_params[state.RUN] = first  # not bound yet: the widget takes its value from the URL
-    if asked not in names and known not in names:
-        st.session_state[state.RUN] = first
+    if known not in names and (asked not in names or state.RUN in st.session_state):  # or it was emptied; see below
+        st.session_state[state.RUN] = asked if asked in names else first
     chosen = st.selectbox(label, names, index=None, key=state.RUN, bind="query-params")
-    if chosen is None:  # going back in the browser's history empties the widget, whatever was assigned before
+    if chosen is None:  # a link from page to page, or back in the history, empties the widget whatever was assigned
         st.rerun()
     return chosen
 

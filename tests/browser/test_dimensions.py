@@ -157,3 +157,18 @@ def test_the_strength_of_a_direction_moves_every_sentence_at_once(page, address,
     page.wait_for_url(re.compile(r"arithmetic_strength=3(&|$)"))
     settled(page)
     assert value(dial(page, 0)) == 3
+
+
+def test_a_link_from_the_map_brings_run_and_sentence(page, address, space, folder, settled):
+    """From a page that was opened by its address, which the browser then takes the run out of."""
+    shutil.copytree(CHECKPOINTS / "captions-plain-vae", folder / "captions-plain-vae")
+    text = "a herd of white cows is standing in the barn ."
+    page.goto(f"{address}/map?run={RUN}&map_method=PCA&map_a=17")
+    page.locator(".map canvas").wait_for()
+    settled(page)
+    page.get_by_text("More about A").click()
+    page.locator('[data-testid="stPageLink"] a', has_text="Dimensions").first.click()
+    page.locator(".board .sentence").wait_for()
+    settled(page)
+    assert page.get_by_label("Sentence", exact=True).last.input_value() == text
+    assert sentence(page) == space.decode(space.encode([text]).mean)[0]
