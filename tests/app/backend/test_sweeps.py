@@ -99,6 +99,8 @@ def test_curves_of_many_runs_are_one_table(swept):
 def test_the_end_of_a_phase_is_drawn_where_all_share_it(swept, make_run):
     names = [member.name for member in swept.members]
     assert backend.phase_ends(names[:2]) == [626]
+    make_run("young", share=0.1, state="stopped")
+    assert backend.phase_ends([*names[:2], "young"]) == [626]  # it is not so far
     make_run("other", "plain-vae")
     assert backend.phase_ends([*names[:2], "other"]) == []
     assert backend.phase_ends([]) == []
