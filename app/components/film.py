@@ -12,13 +12,14 @@ import difflib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
 
 import numpy as np
 import streamlit as st
 
 from app import backend, state
+from app.components.address import heed
 from app.components.assets import component
 from app.components.latent_map import LENGTH, colouring, colourings, first_colouring, shortened
 from app.components.sentences import escape
@@ -33,8 +34,8 @@ EVERY = 3.0
 MOST = 2
 """Films side by side."""
 
-PLANES = {"principal": "Directions in which the codes differ most", "dimensions": "Two dimensions of highest KL"}
-"""What the plane is, in words."""
+PLANES: Mapping[str, Literal["principal", "dimensions"]] = {"PCA": "principal", "Highest KL": "dimensions"}
+"""The planes that a film can be seen on."""
 
 TOLD = ("kl_nats", "active_units")
 """The figures whose change is told in words; the others stand beside the picture."""
@@ -58,17 +59,19 @@ def drawer(names: Sequence[str], active: bool) -> None:
 
 def film(names: Sequence[str]) -> None:
     """The films of one run or two, on one clock. For a fragment, which repeats while one of them trains."""
-    kind = st.segmented_control(
-        "The plane that they are seen on",
+    heed({state.FILM_PLANE: list(PLANES)})
+    plane = st.segmented_control(
+        "Plane",
         list(PLANES),
-        default="principal",
+        default="PCA",
         required=True,
-        format_func=PLANES.__getitem__,
         key=state.FILM_PLANE,
         bind="query-params",
+        help="PCA: the two directions in which the codes of the last check differ most. Highest KL: the two dimensions "
+        "of z that say most at the last check.",
     )
     try:
-        reels = [found for name in names if (found := _reel(name, kind))][:MOST]
+        reels = [found for name in names if (found := _reel(name, PLANES[plane]))][:MOST]
     except ValueError as error:  # codes that were damaged, or a run that has just gone
         st.error(escape(str(error)), icon=":material/error:")
         return
@@ -246,7 +249,7 @@ def fresh(text: str, decoded: str) -> list[int]:
     return [word for word in range(len(after)) if word not in same]
 
 
-def _reel(name: str, kind: str) -> backend.Reel | None:
+def _reel(name: str, kind: Literal["principal", "dimensions"]) -> backend.Reel | None:
     """The film of a run. While it trains its plane stays that of the codes it was first seen with."""
     pending = backend.film_pending(name)
     if pending:

@@ -233,6 +233,10 @@ def test_the_drawer_is_closed_until_it_is_opened_and_says_why_there_is_no_film(f
     assert not opened.exception
     assert [code for code in opened.code if "film.read" in code.value]
     assert any("nothing was measured there" in caption.value for caption in opened.caption)
+    dimensions = page(run="told", film="true", film_plane="Highest KL")
+    assert dimensions.session_state[state.FILM_PLANE] == "Highest KL"
+    unknown = page(run="told", film="true", film_plane="UMAP")
+    assert any("film" in warning.value for warning in unknown.warning)
     none = page(run="silent", film="true")
     assert not none.exception
     assert any("no film of silent yet" in info.value for info in none.info)
