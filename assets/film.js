@@ -2,12 +2,8 @@
 // here before it plays, so nothing of it asks Python. Two films may run on one clock.
 //
 // A place on the clock is a number: at whole ones every film shows a check that was measured, between them its points
-// are drawn on their way. At rest it is always a whole one. What moves and saves a picture is in canvas.js.
+// are drawn on their way. How it is played is in player.js, what moves and saves a picture in canvas.js.
 
-const PACE = 800; // milliseconds from check to check
-const SLOW = 4200; // milliseconds that slow motion stays at a check, so that what changed can be read
-const GLIDE = 450; // milliseconds of a single step
-const END = 1500; // milliseconds that the last check stays before it begins again
 const REACH = 14; // pixels around a point in which the pointer means it
 const SIGMA = "1 σ of the prior";
 const TURN = Array.from({ length: 20 }, (_, i) => [Math.cos((i * Math.PI) / 10), Math.sin((i * Math.PI) / 10)]);
@@ -15,29 +11,19 @@ const SVG = "http://www.w3.org/2000/svg";
 
 export default (component) => mount(component, Film);
 
-class Film {
-  place = 0;
+class Film extends Player {
   panels = [];
   followed = new Set(); // sentences: two films of the same ones show both
 
   constructor(root) {
+    super(root);
     const find = (name) => root.querySelector(name);
-    for (const name of ["play", "back", "forth", "speed", "loop", "clock", "now", "colour", "spread", "said", "graph"])
-      this[name] = find(`.${name}`);
+    for (const name of ["clock", "now", "colour", "spread", "said", "graph"]) this[name] = find(`.${name}`);
     this.stretches = find(".phases");
-    this.slider = find("input");
     this.row = find(".panels");
     this.blank = find(".film > .panel");
     this.row.replaceChildren();
-    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
-    this.play.onclick = () => (this.playing ? this.pause() : this.start());
-    this.back.onclick = () => this.step(-1);
-    this.forth.onclick = () => this.step(1);
-    this.loop.onclick = () => press(this.loop);
-    this.speed.onchange = () => this.playing && this.start();
     this.clock.onchange = () => this.wind();
-    this.slider.oninput = () => this.go(Number(this.slider.value));
-    this.slider.onkeydown = (event) => this.key(event);
     this.graph.onclick = (event) => {
       const box = this.graph.getBoundingClientRect();
       this.go(Math.round(((event.clientX - box.left) / box.width) * this.last));
@@ -112,106 +98,6 @@ class Film {
     const { steps } = this.data.films[0];
     const away = this.ticks.map(({ frames }) => Math.abs(steps[frames[0]] - step));
     return away.indexOf(Math.min(...away));
-  }
-
-  at() {
-    return clamp(Math.floor(this.place + 1e-6), 0, this.last);
-  }
-
-  // --- Moving -------------------------------------------------------------------------------------------------------
-
-  start() {
-    this.stop();
-    this.playing = true;
-    this.light();
-    if (this.place >= this.last) this.jump(0);
-    if (this.calm.matches || !Number(this.speed.value)) this.beat();
-    else this.roll();
-  }
-
-  // One check after the other, with a rest at each.
-  beat() {
-    const slow = !Number(this.speed.value);
-    this.waiting = setTimeout(() => {
-      const next = this.at() + 1;
-      if (next > this.last) return this.ended(() => this.beat());
-      this.glide(next, slow ? 2 * GLIDE : GLIDE, () => this.beat());
-    }, slow ? SLOW : PACE / Number(this.speed.value));
-  }
-
-  // Without a rest.
-  roll() {
-    let before = performance.now();
-    const on = (now) => {
-      this.place = Math.min(this.last, this.place + (Math.min(now - before, 200) / PACE) * Number(this.speed.value));
-      before = now;
-      this.show();
-      if (this.place < this.last) this.frame = requestAnimationFrame(on);
-      else this.ended(() => this.roll());
-    };
-    this.frame = requestAnimationFrame(on);
-  }
-
-  ended(again) {
-    if (!pressed(this.loop)) return this.pause();
-    this.waiting = setTimeout(() => {
-      this.jump(0);
-      again();
-    }, END);
-  }
-
-  pause() {
-    this.stop();
-    this.glide(Math.round(this.place), GLIDE / 2);
-  }
-
-  stop() {
-    cancelAnimationFrame(this.frame);
-    clearTimeout(this.waiting);
-    this.playing = false;
-    this.light();
-  }
-
-  step(by) {
-    const from = this.playing || by > 0 ? this.at() : Math.ceil(this.place - 1e-6);
-    this.stop();
-    this.glide(clamp(from + by, 0, this.last), GLIDE);
-  }
-
-  go(place) {
-    this.stop();
-    this.jump(place);
-  }
-
-  jump(place) {
-    this.place = clamp(place, 0, this.last);
-    this.show();
-  }
-
-  glide(goal, time, then) {
-    cancelAnimationFrame(this.frame);
-    const [from, began] = [this.place, performance.now()];
-    const on = (now) => {
-      const share = this.calm.matches || time <= 0 || goal === from ? 1 : clamp((now - began) / time, 0, 1);
-      this.place = share === 1 ? goal : from + (goal - from) * share * share * (3 - 2 * share);
-      this.show();
-      if (share < 1) this.frame = requestAnimationFrame(on);
-      else then?.();
-    };
-    on(began);
-  }
-
-  key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const press = { " ": () => this.play.click(), l: () => this.loop.click(), L: () => this.loop.click() }[event.key];
-    if (!press) return; // arrows, Home and End are the slider's own
-    event.preventDefault();
-    press();
-  }
-
-  light() {
-    this.play.classList.toggle("playing", Boolean(this.playing));
-    this.play.setAttribute("aria-label", this.playing ? "Pause" : "Play");
   }
 
   // --- Showing ------------------------------------------------------------------------------------------------------
@@ -721,47 +607,10 @@ function words(text) {
   return Array.from({ length: view.byteLength / 2 }, (_, index) => view.getUint16(2 * index, true));
 }
 
-function pair({ text, decoded: said, fresh }) {
-  const made = element("div", "pair");
-  const before = element("div", "quiet", text || "(an empty sentence)");
-  const after = element("div");
-  before.dir = after.dir = "auto";
-  const parts = said.split(/\s+/).filter(Boolean);
-  const changed = new Set(fresh);
-  if (!parts.length) after.textContent = "(nothing: an empty sentence)";
-  let mark = null; // changed words that stand together are marked together
-  parts.forEach((word, index) => {
-    const space = index ? " " : "";
-    if (!changed.has(index)) {
-      mark = null;
-      after.append(space + word);
-    } else if (mark) mark.append(space + word);
-    else after.append(space, (mark = element("mark", "", word)));
-  });
-  if (text.split(/\s+/).filter(Boolean).join(" ") === parts.join(" ")) after.append(element("span", "quiet", " ✓"));
-  made.append(before, after);
-  return made;
-}
-
-function counted([text, count]) {
-  const made = element("div", "pair", text || "(an empty sentence)");
-  made.dir = "auto";
-  if (count > 1) made.append(element("span", "quiet", ` × ${count}`));
-  return made;
-}
-
 function link(title, href) {
   const made = element("a", "", title);
   made.href = href;
   return made;
-}
-
-function pressed(button) {
-  return button.getAttribute("aria-pressed") === "true";
-}
-
-function press(button) {
-  button.setAttribute("aria-pressed", String(!pressed(button)));
 }
 
 function shape(tag, attributes) {
