@@ -129,6 +129,12 @@ def word_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     )
 
 
+def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
+    """The share of the words of some texts that `word_tokenizer` does not know, from 0 to 1."""
+    known, words = tokenizer.get_vocab(), [word for text in texts for word in text.split()]
+    return sum(word not in known for word in words) / max(1, len(words))
+
+
 def fresh_lstm(settings: Lstm, vocabulary: int) -> LSTMBackbone:
     """An LSTM of the configured sizes with random weights; the token ids are those of `word_tokenizer`."""
     sizes = {"embedding": settings.embedding, "width": settings.width}

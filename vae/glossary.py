@@ -101,7 +101,8 @@ METRICS: Mapping[str, Metric] = {
             symbol="PPL",
             unit="",
             definition="exp(cost of all sentences / number of words, each sentence's end counted as one): an upper "
-            "bound on the perplexity. The cost is −ELBO while training, and NLL_K in an evaluation.",
+            "bound on the perplexity. The cost is −ELBO while training, and NLL_K in an evaluation. A model of whole "
+            "words pays for a word it does not know as for <unk>, without spelling it, and looks cheaper by that.",
         ),
         Metric(
             name="ppl_token",

@@ -169,6 +169,11 @@ def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tup
         if config.model.backbone == "lstm":
             tokenizer = base.word_tokenizer(corpus.train["text"].tolist(), config.lstm.vocabulary)
             module = base.fresh_lstm(config.lstm, len(tokenizer))
+            recorder.log.info(
+                "The vocabulary has %d entries; %.2f %% of the words of the validation sentences are not in it, "
+                "and are predicted as <unk>, not spelled.",
+                *(len(tokenizer), 100 * base.unknown_share(tokenizer, corpus.valid["text"].tolist())),
+            )
         elif config.model.base == "fresh":
             tokenizer = base.fresh_tokenizer(corpus.train["text"].tolist(), config.pretrain.vocabulary)
             module = base.fresh_t5(config.pretrain, len(tokenizer))

@@ -305,6 +305,12 @@ def test_the_most_frequent_words_are_kept_and_any_other_is_shown_as_unk(tmp_path
         assert each.decode([3, 4, 1, 0, 0], skip_special_tokens=True) == "a"
 
 
+def test_the_share_of_unknown_words_is_counted_by_word() -> None:
+    tokenizer = base.word_tokenizer(["a b c a b a"], 2)
+    assert base.unknown_share(tokenizer, ["a c b", "d a <unk>", ""]) == pytest.approx(2 / 6)
+    assert base.unknown_share(tokenizer, []) == 0
+
+
 def test_a_vocabulary_of_words_does_not_depend_on_the_order_of_equals() -> None:
     assert base.word_tokenizer(["b a", "d c"], 3).get_vocab() == base.word_tokenizer(["c d", "a b"], 3).get_vocab()
 

@@ -225,6 +225,10 @@ def test_both_phases_train_and_there_is_no_phase_0(lstm_run: Run) -> None:
     assert events[-1]["rec_nats"] < events[0]["rec_nats"] - 5
     log = lstm_run.log_path.read_text(encoding="utf-8")
     assert "Phase 1 trains encoder (" in log
+    texts = trainer._corpus(lstm_run, lstm_run.config).valid["text"].tolist()
+    share = base.unknown_share(base.tokenizer(lstm_run.model_path), texts)
+    assert share > 0
+    assert f"The vocabulary has 24 entries; {100 * share:.2f} % of the words of the validation sentences" in log
     assert "embedding table is also the head" not in log
 
 
