@@ -119,7 +119,7 @@ def test_the_python_of_a_direction_prints_the_same(model, groups):
     )
 
 
-def test_sentences_without_a_value_are_a_group_too(explored, make_space, sentences):
+def test_sentences_without_a_value_are_a_group_too(explored, make_space, sentences, typed):
     import pandas as pd
 
     from vae import latents
@@ -133,6 +133,8 @@ def test_sentences_without_a_value_are_a_group_too(explored, make_space, sentenc
     assert printed(backend.steered_python(model, *groups, C, along)) == said_of(
         backend.steered(model, *groups, C, [], along, 0)
     )
+    said = typed(backend.steered_command(model, *groups, C, along))
+    assert said.split("\n")[:-1] == said_of(backend.steered(model, *groups, C, [], along, 0))
 
 
 @pytest.mark.parametrize("texts", [(f" {A} ", B, C), ("-x", "--from", 'say "no" to $5 & more!')], ids=["plain", "odd"])
