@@ -174,6 +174,8 @@ class Train:
     """Validation sentences a check; MI cannot exceed the logarithm of this number."""
     snapshots: Annotated[int, Within(0, 1000)] = 6
     """Weights kept along the way, evenly spread, besides the final model."""
+    tensorboard: Literal["no", "yes"] = "no"
+    """Whether event files for TensorBoard are written beside metrics.jsonl; this needs the package tensorboard."""
 
 
 @dataclass(frozen=True, kw_only=True)

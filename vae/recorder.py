@@ -28,6 +28,7 @@ from tqdm import tqdm
 from vae import base, batching, checkpoints, decode, evaluate, failures, jobs, processes, runs
 from vae.config import Config
 from vae.corpora import Corpus
+from vae.exchange.tensorboard import Board
 from vae.model import TextVAE, distinct_tensors
 from vae.objectives import charged_kl
 from vae.runs import Run, State
@@ -78,6 +79,7 @@ class Recorder:
         self.signalled = False
         self.aside = 0.0  # seconds spent on anything but training since the last training event
         self.place: dict[str, int] = {}  # step and phase, as the status file has them
+        self.board: Board | None = None
 
     def __enter__(self) -> Recorder:
         self.handler = logging.FileHandler(self.run.log_path, encoding="utf-8") if self.main else logging.NullHandler()
@@ -118,6 +120,9 @@ class Recorder:
                 self.handler.close()
             if hasattr(self, "bar"):
                 self.bar.close()
+            if self.board:
+                with contextlib.suppress(OSError):
+                    self.board.close()
         if ending is not error and ending is not None:
             raise ending from error
         return kind is Stopped
@@ -157,6 +162,8 @@ class Recorder:
                 "seed": config.train.seed,
             }
             runs.write_json(self.run.path / "env.json", environment)
+            if config.train.tensorboard == "yes":
+                self.board = Board(self.run.path, first_step=done + 1)
         for sentence in config.idle_settings():
             log.info("Note: %s", sentence)
         log.info(
@@ -326,6 +333,8 @@ class Recorder:
     def _write(self, path: Path, event: dict[str, Any]) -> None:
         if self.main:
             runs.append_line(path, event)
+            if self.board:
+                self.board.add(event)
 
     def _last_word(self, state: State, message: str, eta_s: float | None = None) -> None:
         """Write the status of the end. On a full disk it takes the place of the old one, byte for byte."""

@@ -23,7 +23,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise ValueError(MISSING) from error
-        self.writer: Any = SummaryWriter(str(folder), purge_step=first_step or None)
+        self.writer: Any = SummaryWriter(str(folder), purge_step=first_step or None, flush_secs=10)
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Write an event of metrics.jsonl or samples.jsonl."""
@@ -36,10 +36,6 @@ class Board:
         for name, value in event.items():
             if isinstance(value, int | float) and name != "step":
                 self.writer.add_scalar(f"{name}/{event['split']}", value, step)
-
-    def flush(self) -> None:
-        """See to it that a reader finds everything by now."""
-        self.writer.flush()
 
     def close(self) -> None:
         """End the file."""
