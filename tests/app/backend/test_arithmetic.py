@@ -137,3 +137,25 @@ def test_sentences_without_a_value_are_a_group_too(explored, make_space, sentenc
     document = json.loads(typed(f"{backend.steered_command(model, *groups, C, along)} --json"))
     assert document["sizes"] == [48, 72]
     assert document["length"] == pytest.approx(backend.direction(model, *groups).length, rel=1e-5)
+
+
+@pytest.mark.parametrize("texts", [(f" {A} ", B, C), ("-x", "--from", 'say "no" to $5 & more!')], ids=["plain", "odd"])
+def test_the_command_of_an_analogy_prints_the_same(model, typed, texts):
+    for along in (backend.strengths(0, 2, 0.25), backend.strengths(-0.3, 0.3, 0.1)):
+        said = typed(backend.analogy_command(model, *texts, along))
+        assert said.split("\n")[:-1] == said_of(backend.analogy(model, *texts, along, 0))
+
+
+@pytest.mark.parametrize("groups", [(LEFT, RIGHT), (DOGS, MEN), (LEFT, MEN)])
+def test_the_command_of_a_direction_prints_the_same(model, typed, groups):
+    along = backend.strengths(-2, 2, 0.5)
+    said = typed(backend.steered_command(model, *groups, C, along))
+    assert said.split("\n")[:-1] == said_of(backend.steered(model, *groups, C, [1, 2], along, 0))
+
+
+def test_what_is_no_line_to_type_has_no_command(model):
+    along = backend.strengths(-2, 2, 0.5)
+    assert backend.steered_command(model, Group(rows=(1, 2)), MEN, C, along) is None
+    many = Group(texts=("a man is riding a bus to the red bicycle in the park .",) * 200)
+    assert backend.steered_command(model, many, MEN, C, along) is None
+    assert len(backend.steered_command(model, Group(texts=many.texts[:90]), MEN, C, along)) < 8000
