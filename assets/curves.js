@@ -37,11 +37,14 @@ class Curves extends Clicks {
     this.output = find(".smooth output");
     this.observer = new ResizeObserver(() => this.resize());
     this.observer.observe(this.box);
+    this.follow = ({ detail }) => this.inside || this.goTo(detail.step);
+    document.addEventListener("bottleneck:race", this.follow);
     this.listen();
   }
 
   close() {
     this.observer.disconnect();
+    document.removeEventListener("bottleneck:race", this.follow);
     for (const timer of [this.resting, this.clicking]) clearTimeout(timer);
     cancelAnimationFrame(this.frame);
   }
@@ -270,6 +273,14 @@ class Curves extends Clicks {
     this.at = { panel, row };
     this.cursor = found ?? clamp(place, ...this.view);
     this.read(aloud);
+    this.point();
+  }
+
+  // Where a race above the curves is.
+  goTo(step) {
+    if (!this.data) return;
+    this.cursor = clamp(this.lines[0].place(step, this.look.x), ...this.view);
+    this.read();
     this.point();
   }
 
@@ -668,9 +679,8 @@ class Panel {
       chip.append(element("span", "value", point && !muted ? show(this.value(line, point), what.digits) : "–"));
       return chip;
     });
-    const unit = element("span", "unit", what.unit);
-    this.values.replaceChildren(...(several ? [...chips, unit] : chips));
-    if (!several) chips[0].append(" ", unit);
+    this.values.replaceChildren(...chips);
+    if (!several) chips[0].append(" ", element("span", "unit", what.unit));
     this.said.textContent = this.said.title = this.remarks(found).join(" · ");
   }
 
@@ -695,6 +705,7 @@ class Panel {
       words.push(cursor === null ? "newest" : steps.size > 1 ? "each at its nearest measurement" : `step ${count([...steps][0] ?? 0)}`);
     }
     if (this.smooth) words.unshift("smoothed");
+    if (several && what.unit) words.unshift(what.unit);
     if (this.logarithmic && this.lost) words.unshift(`${count(this.lost)} of 0 or less cannot be shown`);
     return words;
   }
