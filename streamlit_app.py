@@ -30,6 +30,12 @@ page = st.navigation(
             help="Choose a recipe, a text and a T5, and start a run.",
         ),
         st.Page(
+            "app/pages/race.py",
+            title="Race",
+            icon=":material/flag:",
+            help="Recipes side by side from one seed: live, or replayed, with the verdict on each as it is earned.",
+        ),
+        st.Page(
             "app/pages/runs.py",
             title="Runs",
             icon=":material/monitoring:",

@@ -1,0 +1,142 @@
+"""The form of a new race: which recipes, on which text, how large, from which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from app import backend, state
+from app.components.job_queue import attempt
+from app.components.sentences import escape
+from app.glossary import duration
+
+FIRST = ("two-phase", "plain-vae")
+"""The recipes that race where nobody has chosen."""
+
+MOST = 8
+"""Runs of one race: as many as there are colours."""
+
+SIZES: Mapping[str, str] = {
+    "quick": "Quick: the recipes on 4,000 sentences, checked twice in each pass over them.",
+    "full": "Full: the recipes as they are.",
+}
+
+TEXTS = {"captions": "Built-in captions", "upload": "Upload", "path": "File path"}
+
+
+def race_form() -> None:
+    """The form, in the surrounding container. Launching shows the new race."""
+    chosen = st.multiselect(
+        "Recipes",
+        backend.recipe_names(),
+        default=list(FIRST),
+        key=state.RACE_RECIPES,
+        bind="query-params",
+        max_selections=MOST,
+        placeholder="two or more",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        size = st.segmented_control(
+            "Size",
+            list(SIZES),
+            format_func=str.capitalize,
+            default="quick",
+            required=True,
+            key=state.RACE_SIZE,
+            bind="query-params",
+        )
+        seed = st.number_input(
+            "Seed",
+            min_value=0,
+            max_value=2**32 - 1,
+            value=0,
+            key=state.RACE_SEED,
+            bind="query-params",
+            width=140,
+            help="Of weights, noise and order of the sentences: the same for all.",
+        )
+        name = _name(chosen)
+        corpus = _text()
+    try:
+        if corpus is None:
+            raise ValueError("The text is missing: choose a file or give its name.")
+        names = backend.race_names(name or "", chosen)
+        recipes = [backend.race_config(recipe, size, int(seed), corpus) for recipe in chosen]
+        configs = dict(zip(names, recipes, strict=True))
+        st.caption(f"{SIZES[size]} {_cost(configs)}")
+    except ValueError as problem:
+        st.error(escape(str(problem)), icon=":material/error:")
+        configs = {}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Start the race",
+            key="race_launch",
+            type="primary",
+            icon=":material/flag:",
+            disabled=not configs,
+            on_click=attempt,
+            args=(lambda: _launch(configs),),
+        )
+        if configs:
+            with st.popover("Copy as command", icon=":material/terminal:"):
+                st.caption("Each in a terminal of its own:")
+                lines = [backend.command(name, config) for name, config in configs.items()]
+                st.code("\n\n".join(lines), language="bash", wrap_lines=True)
+
+
+def _name(chosen: list[str]) -> str:
+    """The name of the race: one is proposed, until somebody types another."""
+    if st.session_state.get(state.RACE_NAME) in (None, "", st.session_state.get(state.RACE_PROPOSED)):
+        proposed = backend.fresh_race(chosen)
+        st.session_state[state.RACE_NAME] = st.session_state[state.RACE_PROPOSED] = proposed
+    return st.text_input(
+        "Name",
+        key=state.RACE_NAME,
+        width=160,
+        help="The runs are called race-NAME-RECIPE, and are runs like any other.",
+    )
+
+
+def _text() -> str | None:
+    """The corpus spec, or none while a file or a name is still missing."""
+    kind = st.segmented_control(
+        "Text", list(TEXTS), format_func=TEXTS.__getitem__, default="captions", required=True, key=state.RACE_TEXT
+    )
+    if kind == "upload":
+        kinds = ["txt", "csv", "tsv", "jsonl", "parquet"]
+        file = st.file_uploader(
+            "A file of sentences, one a line or in a column `text`", type=kinds, key=state.RACE_UPLOAD
+        )
+        return backend.save_upload(file.name, file.getvalue()) if file else None
+    if kind == "path":
+        path = st.text_input("Path of the file", key=state.RACE_PATH, placeholder="/home/me/reviews.tsv")
+        return f"file:{path.strip()}" if path and path.strip() else None
+    return kind
+
+
+def _cost(configs: Mapping[str, backend.Config]) -> str:
+    """What the race takes and where it takes it from, in words."""
+    configs_ = list(configs.values())
+    preview = backend.preview(configs_[0].data)
+    times = [backend.estimate(config, preview.sentences).seconds for config in configs_]
+    words = f"{preview.sentences:,} sentences to train on."
+    if preview.note:
+        words += f" {escape(preview.note)}"
+    if all(time is not None for time in times):
+        words += f" Roughly {duration(sum(time or 0 for time in times))} until all have ended."
+    words += " They start at once, past the queue, and share the threads of one trainer."
+    busy = [entry.name for entry in backend.entries() if entry.active and not entry.place]
+    if busy:
+        training = f"{escape(', '.join(busy[:3]))}, which {'is' if len(busy) == 1 else 'are'} in training"
+        words += f" So does {training}." if len(busy) == 1 else f" So do {training}."
+    return words
+
+
+def _launch(configs: Mapping[str, backend.Config]) -> str:
+    names = backend.launch_race(configs)
+    st.session_state[state.RACE_RUNS] = names
+    st.session_state[state.RACE_NEW] = False
+    st.session_state.pop(state.RACE_NAME, None)
+    st.query_params.pop(state.RACE_START, None)
+    return f"{len(names)} runs race. They go on when you close this window."

@@ -1,0 +1,162 @@
+"""The page Race, run through the frame over synthetic runs; the drawing and the clocks as plain data."""
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import backend, state
+from app.backend.races import Check, Lane
+from app.components import race_lanes
+
+FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
+
+
+def open_page(**query):
+    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
+    at.switch_page("app/pages/race.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def said(at):
+    kinds = ("markdown", "caption", "warning", "error", "info", "subheader", "code")
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
+
+
+def shown(at):
+    return at.multiselect(key=state.RACE_RUNS).value
+
+
+def links(at):
+    return {link.proto.label: link.proto for link in at.get("page_link")}
+
+
+@pytest.fixture
+def pair(make_run):
+    """A healthy and a collapsed run, which have ended."""
+    for name, recipe in (("sound", "two-phase"), ("flat", "plain-vae")):
+        run = make_run(name, recipe)
+        run.model_path.mkdir()
+        (run.model_path / "config.json").write_text("{}", encoding="utf-8")
+    return ["sound", "flat"]
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What was launched together, instead of training it."""
+    found = {}
+    monkeypatch.setattr("app.backend.races.jobs.launch_together", lambda lanes: found.update(lanes) or [])
+    return found
+
+
+def lane_of(name, *steps, verdict="unknown"):
+    checks = [Check(step=step, phase=2, effort=step / 10, figures={}, verdict=None) for step in steps]
+    return Lane(name=name, checks=checks, seconds=[step / 10 for step in steps], sentences=[None] * len(steps))
+
+
+def test_a_clock_ticks_at_every_check_and_says_which_is_the_last_by_then():
+    steps, shares, seconds = race_lanes.clocks([lane_of("a", 0, 50, 100), lane_of("b", 50, 200)], [100, 200])
+    assert [tick["frames"] for tick in steps["ticks"]] == [[0, -1], [1, 0], [2, 0], [2, 1]]
+    assert [tick["label"] for tick in steps["ticks"]] == ["step 0", "step 50", "step 100", "step 200"]
+    assert [tick["label"] for tick in shares["ticks"]] == [f"{share} % of training" for share in (0, 25, 50, 100)]
+    assert [tick["frames"] for tick in shares["ticks"]] == [[0, -1], [0, 0], [1, 0], [2, 1]]
+    assert seconds["ticks"][-1] == {"label": "20 s of training", "frames": [2, 1]}
+
+
+def test_without_a_check_there_is_no_tick():
+    assert all(clock["ticks"] == [] for clock in race_lanes.clocks([lane_of("a"), lane_of("b")], [1, 1]))
+
+
+def test_what_the_browser_gets_tells_the_race(pair):
+    entries, lanes = [backend.entry(name) for name in pair], [backend.lane(name) for name in pair]
+    drawn = race_lanes.drawing(entries, lanes, backend.colours())
+    json.dumps(drawn, allow_nan=False)
+    sound, flat = drawn["lanes"]
+    assert [check["verdict"] for check in (sound["checks"][-1], flat["checks"][-1])] == ["healthy", "collapsed"]
+    assert sound["turns"][-1]["words"].endswith("→ healthy")
+    turn = sound["checks"][sound["turns"][-1]["check"]]
+    assert turn["verdict"] == "healthy"
+    assert f"step {turn['step']:,}:" in sound["turns"][-1]["words"]
+    written = sound["written"][sound["checks"][-1]["page"]]
+    assert (len(written["pairs"]), sum(count for _, count in written["prior"])) == (3, 3)
+    assert flat["written"][flat["checks"][-1]["page"]]["prior"] == [["a man is standing on a street .", 3]]
+    assert not drawn["live"]
+    assert (sound["total"], sound["said"]) == (3130, "")
+    assert drawn["key"] == race_lanes.drawing(entries, lanes, backend.colours())["key"]
+
+
+def test_a_run_in_training_says_where_it_is(make_run):
+    make_run("going", state="running", share=0.5)
+    words = race_lanes.standing(backend.entry("going"))
+    assert "step 1,565 of 3,130 · phase 2, finetuning · about" in words or words.startswith("Ended")
+
+
+def test_without_runs_the_form_is_open(root):
+    at = open_page()
+    assert at.button(key="race_launch").label == "Start the race"
+    assert "4,000 sentences to train on" in said(at)
+    assert "past the queue" in said(at)
+
+
+def test_runs_that_have_ended_are_replayed_and_the_end_is_told(pair):
+    at = open_page(race="sound,flat")
+    assert shown(at) == pair
+    assert "sound** &nbsp; Healthy: the decoder reads z" in said(at)
+    assert "flat** &nbsp; Collapsed: z is empty" in said(at)
+    ways = links(at)
+    walk = ways["Walk in sound and flat"]
+    assert walk.page == "interpolate"
+    assert parse_qs(walk.query_string) == {state.RUN: ["sound"], state.WALK_WITH: ["flat"]}
+    assert parse_qs(ways["Evaluate side by side"].query_string) == {state.EVALUATE_RUNS: ["sound", "flat"]}
+
+
+def test_the_healthy_run_leads_on_though_it_is_named_last(pair):
+    at = open_page(race=["flat", "sound"])
+    assert shown(at) == ["flat", "sound"]
+    assert "Map of sound" in links(at)
+
+
+def test_a_run_that_there_is_not_is_said_not_to_be(pair):
+    at = open_page(race="sound,gone")
+    assert "race=gone" in said(at)
+    assert shown(at) == ["sound"]
+
+
+def test_a_link_fills_the_form_in_and_launching_races_the_recipes_side_by_side(pair, launched):
+    at = open_page(race_recipes=["two-phase", "annealed-vae"], race_seed="5", race_size="quick")
+    assert at.text_input(key=state.RACE_NAME).value == "1"
+    at.button(key="race_launch").click().run()
+    assert not at.exception
+    assert list(launched) == ["race-1-two-phase", "race-1-annealed-vae"]
+    assert {(config.train.seed, config.data.train_sentences) for config in launched.values()} == {(5, 4000)}
+
+
+def test_one_recipe_is_no_race(root, launched):
+    at = open_page(race_recipes=["two-phase"])
+    assert "two recipes" in said(at)
+    assert at.button(key="race_launch").disabled
+    assert not launched
+
+
+def test_a_name_that_somebody_typed_stays(root):
+    at = open_page()
+    at.text_input(key=state.RACE_NAME).set_value("monday").run()
+    at.number_input(key=state.RACE_SEED).set_value(3).run()
+    assert at.text_input(key=state.RACE_NAME).value == "monday"
+    assert "race-monday-two-phase" in said(at)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [("40", 40), ("0", 0), ("999", 100), ("-3", None), ("x", None), (None, None)]
+)
+def test_a_link_says_where_the_race_is_first_seen(pair, text, place, monkeypatch):
+    seen = []
+    monkeypatch.setattr(race_lanes, "race_lanes", seen.append)
+    open_page(race="sound,flat", **({state.RACE_START: text} if text else {}))
+    assert seen[-1]["start"] == place
