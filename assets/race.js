@@ -93,16 +93,21 @@ class Race extends Player {
     this.tellLive();
   }
 
+  step(by) {
+    this.following = false; // from now on, not when it has got there
+    super.step(by);
+  }
+
   tellLive() {
     this.on.setAttribute("aria-pressed", String(Boolean(this.following) && !this.playing));
   }
 
   show() {
     const tick = this.at();
-    if (this.told === tick || !this.ticks.length) return;
+    if (this.told === tick) return;
     const first = this.told === null;
     this.told = tick;
-    const { label, frames } = this.ticks[tick];
+    const { label, frames } = this.ticks[tick] ?? { label: "", frames: this.tracks.map(() => -1) };
     const said = this.tracks.map((track, index) => track.show(frames[index], this.data, tick === this.last)).filter(Boolean);
     if (said.length && !(first && !this.data.live)) this.live.textContent = said.join(" ");
     this.slider.value = String(tick);
@@ -148,7 +153,7 @@ class Track {
     this.root = root;
     root.hidden = false;
     const find = (name) => root.querySelector(name);
-    for (const name of ["where", "value", "unit", "verdict", "sign", "headline", "evidence", "turns", "rebuilt", "random"])
+    for (const name of ["where", "value", "unit", "verdict", "sign", "lead", "headline", "evidence", "turns", "rebuilt", "random"])
       this[name] = find(`.${name}`);
     this.title = find("h3");
     this.bar = find(".progress > div");
@@ -185,12 +190,13 @@ class Track {
     this.unit.title = `${metric.title}. ${metric.definition}`;
     this.verdict.className = `verdict ${this.seen}`;
     this.sign.textContent = SIGNS[this.seen];
-    this.headline.textContent = check?.headline ?? "No verdict yet.";
+    const ended = !lane.active && frame === lane.checks.length - 1;
+    this.lead.textContent = check?.verdict && this.seen !== "unknown" ? (ended ? "At the end" : "So far") : "";
+    this.headline.textContent = check?.headline ?? "No verdict yet: it comes with the first check.";
     this.evidence.textContent = check?.evidence ?? "";
     const turned = was !== null && was !== this.seen;
     if (turned) this.verdict.classList.add("turned");
-    const turns = lane.turns.filter(({ check: at }) => at <= frame);
-    this.turns.replaceChildren(...turns.map(({ words }) => element("li", "", words)));
+    this.turns.replaceChildren(...lane.turns.map(({ check: at, words }) => element("li", at > frame ? "later" : "", words)));
     const written = lane.written[check?.page];
     for (const title of this.below) title.hidden = !written;
     this.rebuilt.replaceChildren(...(written?.pairs ?? []).map(pair));
