@@ -1,0 +1,128 @@
+"""Edit distance against its definition, the nearest of many, swaps, and smoothness of codes made for it."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vae import probes
+from vae.probes import words
+
+texts = st.lists(st.sampled_from("abcd"), max_size=9).map(" ".join)
+
+
+def by_definition(a: str, b: str) -> int:
+    x, y = a.split(), b.split()
+
+    @cache
+    def left(i: int, j: int) -> int:
+        if i == len(x) or j == len(y):
+            return len(x) - i + len(y) - j
+        return min(left(i + 1, j) + 1, left(i, j + 1) + 1, left(i + 1, j + 1) + (x[i] != y[j]))
+
+    return left(0, 0)
+
+
+def random_texts(n: int, seed: int = 0, longest: int = 12) -> list[str]:
+    rng = np.random.default_rng(seed)
+    return [" ".join(map(str, rng.integers(8, size=rng.integers(1, longest)))) for _ in range(n)]
+
+
+class TestEditDistance:
+    def test_by_hand(self) -> None:
+        a = ["a man is here", "a man", "", "the cat sat", "x"]
+        b = ["a man was here", "a", "a b c", "cat sat the", "x"]
+        assert probes.edit_distances(a, b).tolist() == [1, 1, 3, 2, 0]
+
+    @settings(max_examples=60)
+    @given(st.lists(st.tuples(texts, texts), max_size=8))
+    def test_any_pairs_in_any_company(self, pairs: list[tuple[str, str]]) -> None:
+        found = probes.edit_distances([a for a, _ in pairs], [b for _, b in pairs])
+        assert found.tolist() == [by_definition(a, b) for a, b in pairs]
+
+    def test_more_pairs_than_a_block_holds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        a, b = random_texts(50, 1), random_texts(50, 2)
+        whole = probes.edit_distances(a, b)
+        monkeypatch.setattr(words, "BLOCK", 7)
+        assert probes.edit_distances(a, b).tolist() == whole.tolist()
+
+    def test_unequal_lists_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="as many of both"):
+            probes.edit_distances(["a"], [])
+
+
+class TestNearest:
+    @pytest.mark.parametrize("block", [5, 4096])
+    def test_it_is_the_least_of_all_distances(self, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(words, "BLOCK", block)
+        asked, among = random_texts(12, 3), random_texts(40, 4)
+        least = [min(by_definition(text, other) for other in among) for text in asked]
+        assert probes.nearest_distances(asked, among).tolist() == least
+        assert max(least) > 1
+
+    def test_a_copy_is_at_zero(self) -> None:
+        among = random_texts(30)
+        assert probes.nearest_distances([among[7], among[7] + " more"], among).tolist() == [0, 1]
+
+    def test_nothing_to_search(self) -> None:
+        with pytest.raises(ValueError, match="at least one"):
+            probes.nearest_distances(["a"], [])
+
+
+class TestSwaps:
+    @given(texts, st.integers(0, 4), st.integers(0, 99))
+    def test_the_words_remain(self, text: str, swaps: int, seed: int) -> None:
+        found = probes.swapped(text, swaps, np.random.default_rng(seed))
+        assert sorted(found.split()) == sorted(text.split())
+        assert probes.edit_distances([found], [text])[0] <= 2 * swaps
+
+    def test_none_is_the_sentence_and_one_moves_two_words(self) -> None:
+        text = "one two  three four five"
+        assert probes.swapped(text, 0, np.random.default_rng(0)) == text
+        for seed in range(20):
+            moved = probes.swapped(text, 1, np.random.default_rng(seed)).split()
+            assert sum(a != b for a, b in zip(moved, text.split(), strict=True)) == 2
+
+    def test_seeds_differ(self) -> None:
+        text = " ".join("abcdefghij")
+        assert len({probes.swapped(text, 2, np.random.default_rng(seed)) for seed in range(20)}) > 10
+
+
+class TestSmoothness:
+    counts = tuple(" ".join(["a"] * k) for k in range(1, 40))
+
+    def test_distances_that_follow_the_edits_correlate_wholly(self) -> None:
+        codes = 3.0 + 0.5 * np.arange(1, 40)[:, None]  # |difference| of codes is half the difference of lengths
+        value, (low, high) = probes.smoothness(codes, self.counts, pairs=500)
+        assert (value, low, high) == pytest.approx((1, 1, 1))
+
+    def test_codes_at_random_do_not(self) -> None:
+        codes = np.random.default_rng(0).standard_normal((400, 8))
+        value, (low, high) = probes.smoothness(codes, random_texts(400), pairs=20_000)
+        assert low <= 0 <= high
+        assert abs(value) < 0.05
+
+    def test_equal_codes_score_nothing(self) -> None:
+        assert probes.smoothness(np.full((39, 4), 0.3), self.counts, pairs=100) == (0, (0, 0))
+
+    def test_the_interval_is_that_of_sentences_not_of_pairs(self) -> None:
+        texts = random_texts(60)
+        codes = np.array([[len(text.split())] for text in texts]) + np.random.default_rng(1).normal(0, 3, (60, 1))
+        value, (low, high) = probes.smoothness(codes, texts, pairs=50_000)
+        assert low < value < high
+        assert high - low > 0.05  # of so many independent pairs it would be 0.02
+
+    def test_weights_count_as_repetition(self) -> None:
+        rng = np.random.default_rng(0)
+        x, y, times = rng.standard_normal(9), rng.standard_normal(9), rng.integers(0, 4, 9)
+        repeated = np.corrcoef(np.repeat(x, times), np.repeat(y, times))[0, 1]
+        assert probes.correlation(x, y, times.astype(float)) == pytest.approx(repeated)
+        assert probes.correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
+
+    def test_too_few(self) -> None:
+        with pytest.raises(ValueError, match="at least 3 sentences"):
+            probes.smoothness(np.zeros((2, 1)), ["a", "b"])
