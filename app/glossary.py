@@ -13,7 +13,7 @@ __all__ = ["CURVES", "METRICS", "PHASES", "STATES", "TABLE", "Metric", "duration
 
 CURVES = (
     *("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "neg_elbo_nats"),
-    *("kl_weight", "learning_rate", "sentences_per_second", "denoising_nats"),
+    *("kl_weight", "learning_rate", "sentences_per_second", "memory_mb", "gpu_memory_mb", "denoising_nats"),
 )
 """The figures drawn as curves, in the order in which they answer “is it alive?”; the last in phase 0 only."""
 

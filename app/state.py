@@ -47,13 +47,6 @@ FILM_STILL = "film_still"
 """Runs page: of each run that trains, the step whose codes the plane of its film is laid through."""
 FILM = "film_played"
 
-FILM_OPEN = "film"
-"""Runs page: whether the film of the training is open."""
-FILM_PLANE = "film_plane"
-FILM_STILL = "film_still"
-"""Runs page: of each run that trains, the step whose codes the plane of its film is laid through."""
-FILM = "film_played"
-
 RUNS_NAME = "runs_new_name"
 """Runs page: the new name in the rename form."""
 

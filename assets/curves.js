@@ -51,7 +51,10 @@ class Curves extends Clicks {
 
   update({ data, setStateValue, setTriggerValue }) {
     this.data = data;
-    this.choose = (step) => setTriggerValue("chosen", this.clicked({ step }));
+    this.choose = (step) => {
+      document.dispatchEvent(new CustomEvent("bottleneck:check", { detail: { step } })); // a film goes there at once
+      setTriggerValue("chosen", this.clicked({ step }));
+    };
     this.remember = (look) => setStateValue("look", look);
     Object.assign(this, theme(this.figure));
     this.figure.setAttribute("aria-label", data.alt);

@@ -28,6 +28,8 @@ class Film extends Player {
       const box = this.graph.getBoundingClientRect();
       this.go(Math.round(((event.clientX - box.left) / box.width) * this.last));
     };
+    this.heed = ({ detail }) => this.go(this.nearest(detail.step));
+    document.addEventListener("bottleneck:check", this.heed);
     this.colour.onchange = () => this.paintAll();
     this.spread.onclick = () => {
       press(this.spread);
@@ -37,6 +39,7 @@ class Film extends Player {
 
   close() {
     this.stop();
+    document.removeEventListener("bottleneck:check", this.heed);
     for (const panel of this.panels) panel.close();
   }
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import csv
-import io
 import math
 import threading
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ import streamlit as st
 
 from app.backend.logs import last_lines
 from app.backend.tracks import Columns, Track, shown
-from vae import doctor, runs
+from vae import doctor, exchange, runs
 
 BLOCK = 1 << 16
 """Bytes of a file that are read at a time; of every block it is known at which step it begins."""
@@ -30,7 +28,7 @@ BLOCK = 1 << 16
 SPLITS = ("train", "valid")
 """What is logged while training, and what is measured on held-out sentences."""
 
-PLACES = ("step", "phase", "epoch")
+PLACES = ("step", "phase", "epoch", "time_s")
 """What says where an event belongs."""
 
 CLOSE_UPS = 4
@@ -48,7 +46,7 @@ class Course:
     epochs: list[float]
     """Passes over the training sentences, all phases together."""
     hours: list[float]
-    """Hours of training, reckoned from the measured speed: checks, saving and pauses are left out."""
+    """Hours in training, as measured; of runs that do not say, reckoned from their speed without checks and saving."""
     phases: list[tuple[int, int, int]]
     """(phase, first step, last step) of each phase so far, in order, each beginning where one ended."""
     kl_per_dimension: dict[int, list[float]]
@@ -79,12 +77,14 @@ def course(name: str) -> Course:
     with story.reading():
         pace = story.tracks["pace"].table()
         figures = {figure: columns["last"] for figure, columns in pace["figures"].items()}
-        scale = run.config.train.batch_size / 3600
+        effort = [part * run.config.train.batch_size for part in figures.get("effort", [])]
+        seconds = figures.get("time_s", [])
+        timed = len(seconds) == len(effort) and None not in seconds
         return Course(
             **{split: story.tracks[split].table() for split in SPLITS},
             steps=pace["last"],
             epochs=figures.get("epoch", []),
-            hours=shown(effort * scale for effort in figures.get("effort", [])),
+            hours=shown(part / 3600 for part in (seconds if timed else effort)),
             phases=story.phases(),
             kl_per_dimension=story.units.items(),
         )
@@ -102,14 +102,7 @@ def close_up(name: str, low: int, high: int) -> CloseUp | None:
 
 def metrics_csv(name: str) -> bytes:
     """Every event of a run's metrics.jsonl as CSV, all figures with all digits; lists have a column an entry."""
-    run = runs.find(name)
-    events = [{key: value for pair in event.items() for key, value in _flat(*pair)} for event in run.metrics()]
-    columns = list(dict.fromkeys(key for event in events for key in event))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(events)
-    return text.getvalue().encode()
+    return exchange.csv_of(runs.find(name)).encode()
 
 
 def samples(name: str) -> list[dict[str, Any]]:
@@ -295,7 +288,7 @@ class _Story(Ledger):
         return CloseUp(low=low, high=high, **{split: track.table() for split, track in tracks.items()})
 
     def _keep_pace(self, step: int, phase: int, event: dict[str, Any]) -> None:
-        """Epochs are counted anew in every phase; the time comes from how many sentences a second there were."""
+        """Epochs are counted anew in every phase; the effort, in batches, follows from the speed."""
         if phase != self._phase:
             self._epochs, self._epoch, self._phase = self._epochs + self._epoch, 0.0, phase
         if _is_number(event.get("epoch")):
@@ -303,7 +296,9 @@ class _Story(Ledger):
         speed = event.get("sentences_per_second")
         if event["split"] == "train" and _is_number(speed) and speed > 0:
             self._effort, self._step, self.speed = self._effort + max(0, step - self._step) / speed, step, speed
-        self.tracks["pace"].add(step, {"epoch": self._epochs + self._epoch, "effort": self._effort})
+        place = {"epoch": self._epochs + self._epoch, "effort": self._effort}
+        time = {"time_s": event["time_s"]} if _is_number(event.get("time_s")) else {}
+        self.tracks["pace"].add(step, place | time)
 
 
 class _Book(Ledger):
@@ -334,13 +329,6 @@ def _numbers(event: dict[str, Any]) -> dict[str, float]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _flat(key: str, value: Any) -> list[tuple[str, Any]]:
-    """A cell of a table, or if the value is a list, one for each entry."""
-    return (
-        [(f"{key}_{index}", entry) for index, entry in enumerate(value)] if isinstance(value, list) else [(key, value)]
-    )
 
 
 def _is_samples(event: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from string import ascii_uppercase
 from typing import Any
 
 import streamlit as st
@@ -26,7 +27,7 @@ BESIDE: Mapping[str, tuple[str, str]] = {
 }
 """The figure that is drawn beside another, dotted, and its name there."""
 
-SCHEDULED = ("kl_weight", "learning_rate", "sentences_per_second")
+SCHEDULED = ("kl_weight", "learning_rate", "sentences_per_second", "memory_mb", "gpu_memory_mb")
 """Figures of training itself: what is logged while training is the curve."""
 
 PLANNED = ("kl_weight", "learning_rate")
@@ -88,7 +89,7 @@ def drawing(
         "runs": [
             {
                 "name": name,
-                "letter": "ABCDEFGH"[number],
+                "letter": ascii_uppercase[number],
                 "colour": colours[name],
                 "train": _only(course.train, needed),
                 "valid": _only(course.valid, needed),

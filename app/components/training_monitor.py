@@ -144,7 +144,7 @@ def _sentences(entry: backend.Entry) -> None:
     event = backend.sample(entry.name, _step(steps) if len(steps) > 1 else steps[-1])
     if event is None:  # the run began anew between two lines of this
         return
-    _snapshots(entry, event["step"])
+    _ways(entry, event["step"])
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(
@@ -182,21 +182,38 @@ def offered(steps: Sequence[int], chosen: int) -> list[int]:
     return sorted({*steps[::stride], chosen, max(steps)})
 
 
-def _snapshots(entry: backend.Entry, step: int) -> None:
-    """The ways to the weights nearest to a step, if the run has kept any."""
+def _ways(entry: backend.Entry, step: int) -> None:
+    """The ways from a step to its map, and to the weights nearest to it, if the run has kept any."""
     kept = backend.snapshots(backend.model(entry.name)) if entry.has_model else []
-    if not kept:
-        return
+    with st.container(horizontal=True, gap="small"):
+        pressed = st.button(
+            "The map at this step",
+            icon=":material/scatter_plot:",
+            type="tertiary",
+            key="runs_map_at_step",
+            on_click=_open_film,
+            help="Opens the film of training below, at the check nearest to this step.",
+        )
+        if pressed:
+            st.rerun()  # the film is another part of the page
+        if kept:
+            _snapshots(entry, kept, step)
+
+
+def _open_film() -> None:
+    st.session_state[state.FILM_OPEN] = True
+
+
+def _snapshots(entry: backend.Entry, kept: Sequence[int], step: int) -> None:
     near = nearest(kept, step)
     words = f"the weights of step {near:,}" if near == step else f"the nearest weights, of step {near:,}"
     ways = [
         ("interpolate", f"Interpolate with {words}", "linear_scale", state.WALK_SNAPSHOTS[0], f"{near}"),
         ("plane", f"A plane through {words}", "grid_on", state.PLANE_SNAPSHOT, f"Step {near}"),
     ]
-    with st.container(horizontal=True, gap="small"):
-        for page, label, icon, key, value in ways:
-            query = {state.RUN: entry.name, key: value}
-            st.page_link(f"app/pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=query)
+    for page, label, icon, key, value in ways:
+        query = {state.RUN: entry.name, key: value}
+        st.page_link(f"app/pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=query)
 
 
 def _details(entry: backend.Entry, colour: str) -> None:

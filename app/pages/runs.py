@@ -108,7 +108,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         sound,
         key=state.RUNS_COMPARE,
         bind="query-params",
-        max_selections=7,
+        max_selections=25,
         placeholder="other runs",
     )
     opener()

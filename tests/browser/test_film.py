@@ -128,3 +128,16 @@ def test_who_wants_less_motion_sees_checks_alone(page, address, filmed, settled)
     page.locator(".film .back").click()
     is_at(page, "step 1,014")
     assert set(page.evaluate("window.seen")) == {"step 1,014"}
+
+
+def test_a_step_of_the_curves_leads_to_its_map(page, address, filmed, settled):
+    page.goto(f"{address}/runs?run={RUN}&runs_step=1014")
+    page.get_by_role("button", name="The map at this step").click()
+    page.locator(".film .panels canvas").wait_for()
+    settled(page)
+    is_at(page, "step 1,014")
+    panel = page.locator(".curves .panels canvas").first  # a click on a curve winds the film to where it was
+    panel.scroll_into_view_if_needed()
+    box = panel.bounding_box()
+    page.mouse.click(box["x"] + 0.97 * box["width"], box["y"] + 0.5 * box["height"])
+    is_at(page, "step 3,130")

@@ -47,15 +47,16 @@ def finished(path: Path, config: Config, events: Iterable[Mapping[str, Any]], or
 
 
 def csv_of(run: Run) -> str:
-    """Every event of a run as a table: one row each, a column for every figure, and `kl_0 ...` for its dimensions."""
-    rows = []
-    for event in run.metrics():
-        row = {name: value for name, value in event.items() if not isinstance(value, list | dict)}
-        per_dimension = event.get("kl_per_dim_nats") or []
-        rows.append(row | {f"kl_{d}_nats": value for d, value in enumerate(per_dimension)})
+    """Every event of a run as a row, its figures with all their digits, and a list as a column for each entry."""
+    rows = [{key: value for pair in event.items() for key, value in _cells(*pair)} for event in run.metrics()]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     return text.getvalue()
+
+
+def _cells(key: str, value: Any) -> list[tuple[str, Any]]:
+    """A figure as a cell of a table; a list as one for each entry."""
+    return [(f"{key}_{i}", entry) for i, entry in enumerate(value)] if isinstance(value, list) else [(key, value)]

@@ -132,6 +132,16 @@ def test_epochs_go_on_from_phase_to_phase_and_hours_come_from_the_speed(make_run
     assert backend.speed("run") == 64
 
 
+def test_the_hours_of_a_run_that_measures_its_time_are_those(make_run):
+    run = make_run("run", share=0.0)
+    run.metrics_path.unlink()
+    for step, seconds in ((10, 20.0), (20, 50.0)):
+        event = {"step": step, "phase": 1, "epoch": 0.5, "split": "train", "sentences_per_second": 64.0}
+        append_line(run.metrics_path, event | {"time_s": seconds, "memory_mb": 900})
+    assert backend.course("run").hours == pytest.approx([20 / 3600, 50 / 3600], rel=1e-4)
+    assert backend.course("run").train["figures"].keys() == {"sentences_per_second", "memory_mb"}
+
+
 def test_an_empty_history_is_said_to_be_empty(make_run):
     run = make_run("run")
     run.metrics_path.unlink()

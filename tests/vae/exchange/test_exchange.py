@@ -19,7 +19,7 @@ def test_the_table_has_every_figure_of_every_event(trained_run: Run) -> None:
             if not isinstance(value, list | dict):
                 assert row[name] == ("" if value is None else str(value))
         for dimension, value in enumerate(event.get("kl_per_dim_nats", [])):
-            assert float(row[f"kl_{dimension}_nats"]) == value
+            assert float(row[f"kl_per_dim_nats_{dimension}"]) == value
 
 
 def test_what_is_no_run_of_others_is_refused(tmp_path: Path) -> None:
