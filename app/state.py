@@ -53,6 +53,9 @@ RUNS_NAME = "runs_new_name"
 RUNS_SOURCE = "runs_source"
 """Runs page: the model folder or Hub id in the form that opens one."""
 
+RUNS_FOREIGN, RUNS_FOREIGN_BASE = "runs_foreign", "runs_foreign_base"
+"""Runs page: the path of what another program trained, and the T5 that it started from, in the form that imports it."""
+
 LEARN_GUESS = "learn_guess"
 """Learn page: which of the two models the reader believes to be collapsed."""
 

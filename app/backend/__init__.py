@@ -8,6 +8,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `history`  What a run has said so far, and the verdict on it.
 `jobs`     Launch, stop, resume, rename, delete; the order of those that wait.
 `form`     Recipes, knobs, corpora, what a run will cost.
+`imports`  Runs of other programs.
 `models`   Texts to codes, codes to texts.
 `maps`     The codes of a run's sentences, and their maps.
 `films`    The training of a run as a film: its sentences at every check, on one plane.
@@ -82,7 +83,6 @@ from app.backend.form import (
     Estimate,
     Preview,
     build,
-    changed,
     check_name,
     check_source,
     command,
@@ -111,6 +111,7 @@ from app.backend.history import (
     speed,
     verdict,
 )
+from app.backend.imports import import_run, origin
 from app.backend.jobs import delete, launch, move, pause_queue, rename, resume, stop, train_at_once
 from app.backend.listing import Entry, colours, config, entries, entry, queue, showcase, table
 from app.backend.maps import (
@@ -272,7 +273,6 @@ __all__ = [
     "axis_value",
     "build",
     "carried",
-    "changed",
     "check_name",
     "check_source",
     "close_up",
@@ -316,6 +316,7 @@ __all__ = [
     "has_codes",
     "has_report",
     "held_out",
+    "import_run",
     "in_common",
     "input_text",
     "kl_per_dimension",
@@ -338,6 +339,7 @@ __all__ = [
     "neighbours",
     "noted_table",
     "notes",
+    "origin",
     "parse_changes",
     "parse_code",
     "parse_dimensions",

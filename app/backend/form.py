@@ -6,7 +6,7 @@ import hashlib
 import re
 import statistics
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -137,26 +137,10 @@ def command(name: str, settings: Config) -> str:
     if settings.model.base != start.model.base:
         words += ["--base", settings.model.base]
     words += ["--run", str(shell.shown(runs.root() / name))]
-    for setting in changed(start, settings):
-        words += ["--set", setting]
+    flagged = ("data.corpus=", "model.base=")  # these have options of their own
+    for setting in settings.changes(start):
+        words += [] if setting.startswith(flagged) else ["--set", setting]
     return shell.line(words)
-
-
-def changed(start: Config, settings: Config) -> list[str]:
-    """What differs between two configurations, as `section.field=value`; corpus and base have flags of their own."""
-    before, after = asdict(start), asdict(settings)
-    return [
-        f"{section}.{name}={_setting(value)}"
-        for section in SECTIONS
-        for name, value in after[section].items()
-        if value != before[section][name] and (section, name) not in (("data", "corpus"), ("model", "base"))
-    ]
-
-
-def _setting(value: Any) -> str:
-    if value is None:
-        return "none"
-    return ",".join(value) if isinstance(value, tuple | list) else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

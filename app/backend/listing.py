@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from app import palette
 from app.backend.history import figures, judge, verdict
 from vae import config as vae_config
-from vae import jobs, recipes, runs
+from vae import exchange, jobs, recipes, runs
 from vae.config import Config
 from vae.queue import Queue
 from vae.runs import Status
@@ -42,6 +42,11 @@ class Entry:
     place: int | None = None
     """Its place in the queue, from 1, if it waits there."""
     problem: str = ""
+
+    @property
+    def imported(self) -> bool:
+        """Whether another program trained it."""
+        return self.recipe == exchange.RECIPE
 
     @property
     def active(self) -> bool:

@@ -229,7 +229,11 @@ def _details(entry: backend.Entry, colour: str) -> None:
             )
     with st.expander("Settings", icon=":material/tune:", key="runs_settings"):
         settings = backend.config(entry.name)
-        st.caption(backend.describe(settings.recipe))
-        st.code(backend.command(entry.name, settings), language="bash", wrap_lines=True)
+        if entry.imported:
+            st.caption(f"{sentences.escape(entry.status.message)} What its settings were there:")
+            st.json(backend.origin(entry.name))
+        else:
+            st.caption(backend.describe(settings.recipe))
+            st.code(backend.command(entry.name, settings), language="bash", wrap_lines=True)
     with st.expander("Log", icon=":material/notes:", key="runs_log"):
         st.code(backend.log_tail(entry.name) or "The run has said nothing yet.", language=None, wrap_lines=True)

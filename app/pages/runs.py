@@ -63,7 +63,7 @@ def actions(entry: backend.Entry) -> None:
             st.page_link(
                 "app/pages/interpolate.py", label="Interpolate", icon=":material/linear_scale:", query_params=query
             )
-        if st.button("Train again with these settings", icon=":material/content_copy:"):
+        if not entry.imported and st.button("Train again with these settings", icon=":material/content_copy:"):
             reuse(name)
         if not entry.bundled and (not entry.active or entry.place):
             with st.popover("Rename", icon=":material/edit:"), st.form("runs_rename", border=False):
@@ -81,6 +81,14 @@ def reuse(name: str) -> None:
     st.switch_page("app/pages/train.py", query_params={state.TRAIN_RECIPE: settings.recipe})
 
 
+def import_run() -> None:
+    """Import what lies at the path in the form."""
+    with st.spinner("Importing …"):
+        name = backend.import_run(st.session_state[state.RUNS_FOREIGN], st.session_state[state.RUNS_FOREIGN_BASE])
+    st.session_state[state.RUN] = name
+    state.say(f"{escape(name)} is there, to be looked at.")
+
+
 def opener() -> None:
     """The form that opens a model from elsewhere."""
     with st.popover("Open another model", icon=":material/folder_open:"), st.form("runs_open", border=False):
@@ -88,6 +96,18 @@ def opener() -> None:
         st.form_submit_button("Open", on_click=attempt, args=(open_model,))
         for handle, source in state.opened().items():
             st.caption(f"{escape(handle)}: {escape(source)}")
+    with st.popover("Import a run", icon=":material/input:"), st.form("runs_import", border=False):
+        st.text_input(
+            "Checkpoint or log on this computer",
+            key=state.RUNS_FOREIGN,
+            placeholder="/folder/lightning_logs/name or /folder/log.txt",
+            help="What the code released with Park & Lee 2021 or with Li et al. 2019 has left behind. It becomes a run "
+            "to be looked at; where there are weights, to be explored, too.",
+        )
+        st.text_input(
+            "For a checkpoint: the T5 it was trained from", key=state.RUNS_FOREIGN_BASE, placeholder="t5-small"
+        )
+        st.form_submit_button("Import", on_click=attempt, args=(import_run,))
 
 
 st.title("Runs", anchor=False)

@@ -569,3 +569,20 @@ def test_the_lesson_reveals_the_collapsed_one(make_run):
         right = "Yes: " in words(at)
         shown_left = at.get("html")[0].value.count("standing on a street") == 8
         assert right == (shown_left == (guess == "Left"))
+
+
+def test_a_log_of_another_program_is_imported_and_shown_for_what_it_is(make_run, tmp_path):
+    make_run("ours", share=0.1)
+    line = "VAL --- avg_loss: 50.0, kl: 10.0, mi: 4.0, recon: 40.0, nll: 50.0, ppl: 90.0\n"
+    (tmp_path / "log.txt").write_text(f"Namespace(nz=32, fb=2, target_kl=8.0)\n{line}", encoding="utf-8")
+    at = open_page("runs", run="ours")
+    at.text_input(key=state.RUNS_FOREIGN).set_value(str(tmp_path / "log.txt"))
+    next(button for button in at.button if button.label == "Import").click()
+    at.run()
+    assert not at.exception
+    name = at.selectbox(key=state.RUN).value
+    assert name.startswith("imported-")
+    assert "Imported from" in words(at)
+    assert "target_kl" in at.json[0].value
+    assert not any("python -m vae train" in code.value for code in at.code)
+    assert "Train again with these settings" not in [button.label for button in at.button]

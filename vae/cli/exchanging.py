@@ -13,7 +13,7 @@ def import_run(options: argparse.Namespace) -> Answer:
     """Make a run of what the code released with a paper left behind: to be looked at, not to be trained on."""
     source = Path(options.source).expanduser()
     form = exchange.kind(source)
-    path = Path(options.run) if options.run else runs.root() / runs.fresh_name(_stem(source))
+    path = Path(options.run) if options.run else runs.root() / runs.fresh_name(exchange.name_of(source))
     if path.resolve().parent == runs.root().resolve():
         runs.valid_name(path.name)
     if form == "li2019":
@@ -52,14 +52,3 @@ def export(options: argparse.Namespace) -> Answer:
     runs.write_bytes(out, exchange.csv_of(run).encode())
     count = len(run.metrics())
     return Answer({"out": str(out), "events": count}, f"{count} events written to {out}.")
-
-
-def _stem(source: Path) -> str:
-    """The name of the experiment that a file or folder is of, as far as a run can bear it."""
-    named = source.parent if source.name == "log.txt" else source
-    if source.suffix == ".ckpt":
-        named = source.parent.parent if source.parent.name == "checkpoints" else source.with_suffix("")
-    letters = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in named.name
-    )
-    return f"imported-{letters.strip('.-')}"[:70].rstrip(".-")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,6 +21,9 @@ from vae.runs import Run, Status
 
 FORMATS = "a Lightning checkpoint (.ckpt, or the folder with checkpoints/ in it), or a log.txt"
 
+RECIPE = "imported"
+"""What stands where a run of ours has its recipe."""
+
 
 def kind(source: Path) -> str:
     """Which format a file or folder has: `lightning` or `li2019`; a `ValueError` for anything else."""
@@ -30,6 +34,14 @@ def kind(source: Path) -> str:
     if source.name == "log.txt" or (source / "log.txt").is_file():
         return "li2019"
     raise ValueError(f"{source} cannot be imported: give {FORMATS}.")
+
+
+def name_of(source: Path) -> str:
+    """A name for the run: that of the experiment, as far as a run can bear it."""
+    named = source.parent if source.name == "log.txt" else source
+    if source.suffix == ".ckpt":
+        named = source.parent.parent if source.parent.name == "checkpoints" else source.with_suffix("")
+    return f"imported-{re.sub(r'[^A-Za-z0-9._-]', '-', named.name).strip('.-')}"[:70].rstrip(".-")
 
 
 def finished(path: Path, config: Config, events: Iterable[Mapping[str, Any]], origin: Mapping[str, Any]) -> Run:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vae.config import Config, Data, Model, Phase, Train
-from vae.exchange import finished
+from vae.exchange import RECIPE, finished
 from vae.runs import Run
 
 NUMBER = r"(-?(?:\d[\d.]*(?:e[+-]?\d+)?|inf|nan))"
@@ -102,7 +102,7 @@ def _config(given: dict[str, Any]) -> Config:
     weight = given.get("beta", 1.0) if "beta" in given else 1.0
     ramp = float(given.get("warm_up", 0) or 0) if "beta" not in given else 0.0
     return Config(
-        recipe="imported",
+        recipe=RECIPE,
         data=Data(corpus=f"file:{given.get('train_data', 'unknown')}"),
         model=Model(base="none", latent_size=int(given.get("nz", 32))),
         phase2=Phase(

@@ -23,7 +23,7 @@ from vae import base, checkpoints, latents, projection, runs
 from vae.backbones.prefix import PrefixT5
 from vae.config import Config, Data, Model, Phase, Train
 from vae.corpora import Corpus
-from vae.exchange import finished
+from vae.exchange import RECIPE, finished
 from vae.model import TextVAE
 from vae.runs import Run
 from vae.space import Space
@@ -60,7 +60,7 @@ def read(source: Path, path: Path, name: str, pooling: str | None = None, corpus
     history = _history(home, int(size[1]) if size else None)
     bits, noise = (_number(known[part]) if known else 0.0 for part in ("bits", "noise"))
     config = Config(
-        recipe="imported",
+        recipe=RECIPE,
         data=Data(corpus=f"file:{home.name}", max_tokens=POSITIONS),
         model=Model(base=name, latent_size=model.latent_size, pooling="mean" if model.pooling == "mean" else "max"),
         phase2=Phase(

@@ -40,7 +40,7 @@ def test_what_the_command_sets_is_what_the_form_says(recipe, phase, sentences):
         phase = replace(phase, frozen=start.phase2.frozen)
     data = backend.Data(train_sentences=sentences, text_column="my text")
     settings = Config(**{**vars(start), "phase2": phase, "data": data})
-    assert start.with_settings(backend.changed(start, settings)) == settings
+    assert start.with_settings(settings.changes(start)) == settings
 
 
 def test_corpus_base_and_odd_values_stand_quoted_on_the_command_line(root):
