@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app import backend, state
+from app.components.address import heed
 from app.components.job_queue import attempt
 from app.components.sentences import escape
 from app.glossary import duration
@@ -18,9 +19,9 @@ MOST = 8
 """Runs of one race: as many as there are colours."""
 
 SIZES: Mapping[str, str] = {
-    "quick": "Quick: the recipes on 4,000 sentences at most, checked twice in each pass over them. With the captions a "
+    "Quick": "Quick: the recipes on 4,000 sentences at most, checked twice in each pass over them. With the captions a "
     "difference shows within half a minute on two cores.",
-    "full": "Full: the recipes as they are.",
+    "Full": "Full: the recipes as they are.",
 }
 
 TEXTS = {"captions": "Built-in captions", "upload": "Upload", "path": "File path"}
@@ -28,6 +29,7 @@ TEXTS = {"captions": "Built-in captions", "upload": "Upload", "path": "File path
 
 def race_form() -> None:
     """The form, in the surrounding container. Launching shows the new race."""
+    heed({state.RACE_RECIPES: backend.recipe_names(), state.RACE_SIZE: list(SIZES)})
     chosen = st.multiselect(
         "Recipes",
         backend.recipe_names(),
@@ -41,8 +43,7 @@ def race_form() -> None:
         size = st.segmented_control(
             "Size",
             list(SIZES),
-            format_func=str.capitalize,
-            default="quick",
+            default="Quick",
             required=True,
             key=state.RACE_SIZE,
             bind="query-params",
@@ -63,7 +64,7 @@ def race_form() -> None:
         if corpus is None:
             raise ValueError("The text is missing: choose a file or give its name.")
         names = backend.race_names(name or "", chosen)
-        recipes = [backend.race_config(recipe, size, int(seed), corpus) for recipe in chosen]
+        recipes = [backend.race_config(recipe, size.lower(), int(seed), corpus) for recipe in chosen]
         configs = dict(zip(names, recipes, strict=True))
         st.caption(f"{SIZES[size]} {_cost(configs)}")
     except ValueError as problem:
@@ -123,7 +124,7 @@ def _cost(configs: Mapping[str, backend.Config]) -> str:
     times = [backend.estimate(config, preview.sentences).seconds for config in configs_]
     words = f"{preview.sentences:,} sentences to train on. {escape(preview.note)}".strip()
     if all(time is not None for time in times):
-        words += f" Roughly {duration(sum(time or 0 for time in times))} until all have ended."
+        words += f" At most about {duration(sum(time or 0 for time in times))} until all have ended."
     words += " They start at once, past the queue, and share the threads of one trainer."
     busy = [entry.name for entry in backend.entries() if entry.active and not entry.place]
     if busy:

@@ -52,8 +52,8 @@ def drawing(
                 **_lane(lane),
                 "colour": colours[lane.name],
                 "active": entry.active,
-                "said": standing(entry),
-                "share": entry.status.step / entry.status.total_steps if entry.status.total_steps else 0,
+                "said": standing(entry, reached(entry, lane)),
+                "share": reached(entry, lane) / steps,
                 "total": steps,
             }
             for entry, lane, steps in zip(entries, lanes, totals, strict=True)
@@ -77,11 +77,16 @@ def total(entry: backend.Entry, lane: backend.Lane) -> int:
     return max(entry.status.total_steps, lane.checks[-1].step if lane.checks else 0, 1)
 
 
-def standing(entry: backend.Entry) -> str:
-    """Where an active run is, and how long it will take, or how one ended that did not finish; else nothing."""
+def reached(entry: backend.Entry, lane: backend.Lane) -> int:
+    """The step that a run has come to: it says so less often than it is checked."""
+    return max(entry.status.step, lane.checks[-1].step if lane.checks else 0)
+
+
+def standing(entry: backend.Entry, step: int) -> str:
+    """Where an active run is, which has come to a step, with the time that is left, or how one ended too early."""
     status = entry.status
     if entry.active and status.total_steps:
-        words = f"step {status.step:,} of {status.total_steps:,} · phase {status.phase}, {PHASES.get(status.phase, '')}"
+        words = f"step {step:,} of {status.total_steps:,} · phase {status.phase}, {PHASES.get(status.phase, '')}"
         return words + (f" · about {duration(status.eta_s)} left" if status.eta_s is not None else "")
     if entry.active:
         return status.message or "Getting ready."

@@ -39,6 +39,16 @@ def choose_at_first(entries: Mapping[str, backend.Entry]) -> None:
         st.query_params[state.RACE_RUNS] = at_first(entries)  # not bound yet: the widget takes its value from the URL
 
 
+def unlike(configs: Sequence[backend.Config]) -> list[str]:
+    """In what runs differ that should be the same for all in a race."""
+    parts = {
+        "seed": {(config.train.seed, config.data.seed) for config in configs},
+        "text": {(config.data.corpus, config.data.train_sentences) for config in configs},
+        "starting weights": {(config.model.backbone == "lstm", config.model.base) for config in configs},
+    }
+    return [name for name, values in parts.items() if len(values) > 1]
+
+
 def start_asked() -> int | None:
     """The share of the race, percent, that a link wants to be seen first."""
     text = st.query_params.get(state.RACE_START, "")
@@ -166,6 +176,8 @@ chosen = st.multiselect(
 if not chosen:
     st.markdown("Choose runs to see them side by side, or start a race.")
     st.stop()
+if differing := unlike([backend.config(name) for name in chosen]):
+    st.caption(f":material/info: These runs differ in more than their recipe: in their {' and '.join(differing)}.")
 active = [name for name in chosen if entries[name].active]
 if active:
     st.button("Stop the race", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(active),))

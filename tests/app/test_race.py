@@ -1,15 +1,19 @@
 """The page Race, run through the frame over synthetic runs; the drawing and the clocks as plain data."""
 
 import json
+import os
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.backend.races import Check, Lane
 from app.components import race_lanes
+from vae import recipes
+from vae.runs import Status
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
@@ -55,7 +59,7 @@ def launched(monkeypatch):
     return found
 
 
-def lane_of(name, *steps, verdict="unknown"):
+def lane_of(name, *steps):
     checks = [Check(step=step, phase=2, effort=step / 10, figures={}, verdict=None) for step in steps]
     return Lane(name=name, checks=checks, seconds=[step / 10 for step in steps], sentences=[None] * len(steps))
 
@@ -91,10 +95,26 @@ def test_what_the_browser_gets_tells_the_race(pair):
     assert drawn["key"] == race_lanes.drawing(entries, lanes, backend.colours())["key"]
 
 
-def test_a_run_in_training_says_where_it_is(make_run):
-    make_run("going", state="running", share=0.5)
-    words = race_lanes.standing(backend.entry("going"))
-    assert "step 1,565 of 3,130 · phase 2, finetuning · about" in words or words.startswith("Ended")
+def test_a_run_in_training_says_where_it_is():
+    status = Status(state="running", phase=2, step=26, total_steps=3130, eta_s=50.0)
+    entry = backend.Entry(name="a", state="running", status=status)
+    step = race_lanes.reached(entry, lane_of("a", 0, 32))
+    assert race_lanes.standing(entry, step) == "step 32 of 3,130 · phase 2, finetuning · about 50 s left"
+    assert race_lanes.reached(entry, lane_of("a")) == 26
+    early = backend.Entry(name="a", state="queued", status=Status(message="Starting."))
+    assert race_lanes.standing(early, 0) == "Starting."
+    lost = backend.Entry(name="a", state="failed", status=Status(state="failed", step=26, message="It was killed."))
+    assert race_lanes.standing(lost, 26) == "Ended without finishing. It was killed."
+
+
+def test_the_runs_of_a_race_are_stopped_together(pair, make_run, monkeypatch):
+    stopped = []
+    monkeypatch.setattr("app.backend.stop", stopped.append)
+    make_run("going", state="running", share=0.5, pid=os.getpid(), process_started=psutil.Process().create_time())
+    at = open_page(race="sound,going")
+    assert "How it ended" not in said(at)
+    next(button for button in at.button if button.label == "Stop the race").click().run()
+    assert stopped == ["going"]
 
 
 def test_without_runs_the_form_is_open(root):
@@ -129,12 +149,25 @@ def test_a_run_that_there_is_not_is_said_not_to_be(pair):
 
 
 def test_a_link_fills_the_form_in_and_launching_races_the_recipes_side_by_side(pair, launched):
-    at = open_page(race_recipes=["two-phase", "annealed-vae"], race_seed="5", race_size="quick")
+    at = open_page(race_recipes=["two-phase", "annealed-vae"], race_seed="5", race_size="Full")
     assert at.text_input(key=state.RACE_NAME).value == "1"
     at.button(key="race_launch").click().run()
     assert not at.exception
     assert list(launched) == ["race-1-two-phase", "race-1-annealed-vae"]
-    assert {(config.train.seed, config.data.train_sentences) for config in launched.values()} == {(5, 4000)}
+    assert {(config.train.seed, config.data.train_sentences) for config in launched.values()} == {(5, None)}
+
+
+def test_a_size_or_a_recipe_that_there_is_not_is_said_not_to_be(root):
+    at = open_page(race_recipes=["two-phase", "three-phase"], race_size="huge")
+    assert "race_recipes=three-phase" in said(at)
+    assert "race_size=huge" in said(at)
+
+
+def test_runs_that_differ_in_more_than_their_recipe_are_said_to(pair, make_run):
+    assert "differ in more" not in said(open_page(race="sound,flat"))
+    make_run("seeded", config=recipes.get("plain-vae").with_settings(["train.seed=7", "model.base=fresh"]))
+    at = open_page(race="sound,seeded")
+    assert "differ in more than their recipe: in their seed and starting weights" in said(at)
 
 
 def test_one_recipe_is_no_race(root, launched):
