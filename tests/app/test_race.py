@@ -170,6 +170,19 @@ def test_runs_that_differ_in_more_than_their_recipe_are_said_to(pair, make_run):
     assert "differ in more than their recipe: in their seed and starting weights" in said(at)
 
 
+def test_on_a_text_of_ones_own_all_begin_with_a_fresh_t5(root, tmp_path, launched):
+    path = tmp_path / "mine.txt"
+    path.write_text("\n".join(f"sentence {number} is here ." for number in range(60)), encoding="utf-8")
+    at = open_page()
+    at.segmented_control(key=state.RACE_TEXT).set_value("File path").run()
+    assert "text is missing" in said(at)
+    at.text_input(key=state.RACE_PATH).set_value(str(path)).run()
+    assert "sentences to train on" in said(at)
+    at.button(key="race_launch").click().run()
+    assert not at.exception
+    assert {(config.data.corpus, config.model.base) for config in launched.values()} == {(f"file:{path}", "fresh")}
+
+
 def test_one_recipe_is_no_race(root, launched):
     at = open_page(race_recipes=["two-phase"])
     assert "two recipes" in said(at)

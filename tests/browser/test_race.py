@@ -80,6 +80,13 @@ def test_a_race_is_replayed_without_asking_the_server(page, address, pair, settl
     page.wait_for_timeout(400)
     assert len(sent) == asked
 
+    curve = page.locator(".curves canvas").first  # a click on a curve goes to its step
+    curve.scroll_into_view_if_needed()
+    settled(page)
+    box = curve.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    page.locator(".race .now", has_text=re.compile(r"^(1\d|2\d|3\d) % of training$")).wait_for()
+
 
 def test_the_newest_check_is_followed_until_somebody_goes_back(page, address, pair, folder, settled):
     run = Run(folder / FLAT)
