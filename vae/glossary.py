@@ -7,7 +7,7 @@ is imported.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 
@@ -36,6 +36,104 @@ class Metric:
         small = abs(value) < 10**-self.digits and round(value, self.digits + 1) != 0
         digits = self.digits + 1 if self.digits and small else self.digits
         return f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no minus before nothing
+
+
+def _probes() -> Iterator[Metric]:
+    """The probes of Li et al. 2019, and what their accuracies are held against."""
+    yield Metric(
+        name="smoothness",
+        title="Smoothness",
+        symbol="PCC",
+        unit="",
+        definition="Pearson correlation of the distance of two codes (L2, of the means) with the word edit distance of "
+        "their sentences, over 100,000 random pairs: near 1, similar sentences lie near each other; near 0, where a "
+        "code lies says nothing about it.",
+        digits=3,
+    )
+    for k in range(5):
+        swaps, encoded = f"{k} swap{'s' * (k != 1)}", f"with two of its words changing places, {k} times over"
+        yield Metric(
+            name=f"rec_swaps_{k}_nats",
+            title=f"Cost of rebuilding, {swaps}",
+            symbol=f"rec, {swaps}",
+            unit="nats",
+            definition=f"Reconstruction, in nats a sentence, under a code of the sentence {encoded}. A smooth space "
+            "loses little by swaps."
+            if k
+            else "Reconstruction, in nats a sentence, as rec: what the cost after swaps is held against.",
+        )
+        yield Metric(
+            name=f"bleu_swaps_{k}",
+            title=f"Likeness of the rebuilt sentences, {swaps}",
+            symbol=f"BLEU, {swaps}",
+            unit="of 100",
+            definition="Corpus BLEU (sacrebleu) of greedy decodes against the sentences, decoded from the mean code of "
+            + (f"the sentence {encoded}." if k else "each."),
+        )
+    yield Metric(
+        name="accuracy_mixture",
+        title="Label without examples",
+        symbol="0 labels",
+        unit="%",
+        definition="Accuracy on held-out sentences of a Gaussian mixture over the codes that has seen no label: as "
+        "many components as there are labels, each named after a label by the best matching (Hungarian).",
+    )
+    yield Metric(
+        name="accuracy_mixture_shuffled",
+        title="Label without examples, shuffled",
+        symbol="0 labels, shuffled",
+        unit="%",
+        definition="As the accuracy of the mixture, against shuffled labels: what the best matching gives to clusters "
+        "that know nothing.",
+    )
+    for size in (100, 500, 1000, 2000, 10_000):
+        yield Metric(
+            name=f"accuracy_{size}",
+            title=f"Label from {size:,} examples",
+            symbol=f"{size:,} labels",
+            unit="%",
+            definition=f"Accuracy on held-out sentences of a logistic regression on the codes (means) of {size:,} "
+            "labelled training sentences, its regularisation chosen by cross-validation among them.",
+        )
+        yield Metric(
+            name=f"accuracy_words_{size}",
+            title=f"Label from {size:,} examples, words",
+            symbol=f"{size:,} labels, words",
+            unit="%",
+            definition="As the accuracy from the codes, but from which words a sentence has (bag of words), without "
+            "any model.",
+        )
+        yield Metric(
+            name=f"accuracy_shuffled_{size}",
+            title=f"Label from {size:,} examples, shuffled",
+            symbol=f"{size:,} labels, shuffled",
+            unit="%",
+            definition="As the accuracy from the codes, with the labels of the examples shuffled: what a reader finds "
+            "where there is nothing.",
+        )
+    yield Metric(
+        name="accuracy_majority",
+        title="Most frequent label",
+        symbol="most frequent",
+        unit="%",
+        definition="Accuracy on held-out sentences of always saying the most frequent label of training.",
+    )
+    yield Metric(
+        name="copying_words",
+        title="From the prior to the training set",
+        symbol="edits, prior",
+        unit="words",
+        definition="Word edit distance of a sentence decoded from the prior to the nearest training sentence, a mean "
+        "over 300 of them. 0 would be copying; the distance of held-out sentences is the yardstick.",
+    )
+    yield Metric(
+        name="copying_heldout_words",
+        title="From new sentences to the training set",
+        symbol="edits, held out",
+        unit="words",
+        definition="Word edit distance of a held-out sentence to the nearest training sentence, a mean over up to 300: "
+        "how near sentences are that cannot have been copied.",
+    )
 
 
 METRICS: Mapping[str, Metric] = {
@@ -290,5 +388,6 @@ METRICS: Mapping[str, Metric] = {
             "first), in millions of bytes.",
             digits=0,
         ),
+        *_probes(),
     )
 }

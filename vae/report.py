@@ -1,4 +1,4 @@
-"""What an evaluation found: the figures, their tables per sentence, and where a run keeps both.
+"""What an evaluation found: the figures, their tables per sentence, the probes, and where a run keeps them.
 
 A run keeps the report of each split in `reports/`: SPLIT.json, the figures by the names of metrics.jsonl, and
 SPLIT.parquet, a row a sentence. Nothing heavy is imported here, so that a page or a command can show a report at once.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vae import runs
 from vae.config import read_json
+from vae.glossary import METRICS
 from vae.runs import Run
 
 if TYPE_CHECKING:
@@ -23,6 +25,86 @@ TABLE = (
     *("delta_nll_nats", "delta_matched_nats", "marginal_kl_nats", "exact_reconstructions", "bleu", "distinct_prior"),
 )
 """The figures of a table for a paper: in the order that the field expects, then those that look at the decoder."""
+
+
+LABELLED = (100, 500, 1000, 2000, 10_000)
+"""Labelled examples of Li et al. 2019, Table 8."""
+
+SWAPS = (0, 1, 2, 3, 4)
+"""How many pairs of words change places; Table 6 has 1 to 4."""
+
+PROBE_TABLES: Mapping[str, tuple[str, ...]] = {
+    "Rebuilding and smoothness": ("bleu_swaps_0", "smoothness"),
+    "Under swapped words": (*(f"rec_swaps_{k}_nats" for k in SWAPS), *(f"bleu_swaps_{k}" for k in SWAPS[1:])),
+    "Labels read from the codes": ("accuracy_mixture", *(f"accuracy_{size}" for size in LABELLED)),
+    "Copying": ("copying_words", "copying_heldout_words"),
+}
+"""The probes in the order of Li et al. 2019: Tables 4 and 5, 6, 8, and appendix B."""
+
+CONTROLS: Mapping[str, tuple[str, ...]] = {
+    "bag of words": tuple(f"accuracy_words_{size}" for size in LABELLED),
+    "labels shuffled": ("accuracy_mixture_shuffled", *(f"accuracy_shuffled_{size}" for size in LABELLED)),
+    "most frequent label": ("accuracy_majority",),
+}
+"""What an accuracy is held against."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One figure of a probe, in the unit that `glossary.METRICS` gives to its name."""
+
+    value: float
+    """The mean over the seeds."""
+    interval: tuple[float, float] | None
+    """Of 95 %; None where a single value has none."""
+    n: int
+    """What it is a figure over: sentences, or pairs of them."""
+    by_seed: list[float]
+    """The value of each seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """What the codes of a run are worth to a reader (`vae.probing`)."""
+
+    label: str | None
+    """The label column that was read; None where the corpus has none."""
+    classes: int
+    """How many values it has."""
+    train_sentences: int
+    """Training sentences whose codes the labels were learned from, and in which nearest ones were searched."""
+    seed: int
+    figures: dict[str, Probe]
+    """By their names in `glossary.METRICS`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; each figure with its unit."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {
+            "figures": {
+                name: {**asdict(each), "interval": each.interval and list(each.interval), "unit": METRICS[name].unit}
+                for name, each in self.figures.items()
+            }
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Probes:
+        """The inverse of `to_dict`."""
+        figures = {
+            name: Probe(
+                value=each["value"],
+                interval=each["interval"] and (each["interval"][0], each["interval"][1]),
+                n=each["n"],
+                by_seed=each["by_seed"],
+            )
+            for name, each in values["figures"].items()
+        }
+        return cls(**{field.name: values[field.name] for field in fields(cls)} | {"figures": figures})
+
+    def row(self) -> dict[str, Any]:
+        """The figures as a row of a table, with their intervals."""
+        intervals = {name: each.interval for name, each in self.figures.items() if each.interval}
+        return {name: each.value for name, each in self.figures.items()} | {"intervals": intervals}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,24 +169,31 @@ class Report:
     """95 % intervals over the sentences, of the figures for which they mean something."""
     per_sentence: pd.DataFrame | None = field(default=None, repr=False, compare=False)
     """A row a sentence: text, decoded, tokens, words, and in nats rec, kl, nll and the deltas. Not part of the JSON."""
+    probes: Probes | None = field(default=None, repr=False)
+    """Where they have been made of the same weights; not part of the JSON where not."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, without the table of sentences."""
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "per_sentence"}
-        return values | {"intervals": {name: list(interval) for name, interval in self.intervals.items()}}
+        values = {name: getattr(self, name) for name in _FIGURES}
+        values["intervals"] = {name: list(interval) for name, interval in self.intervals.items()}
+        return values | ({"probes": self.probes.to_dict()} if self.probes else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Report:
         """The inverse of `to_dict`; keys of no field are passed over."""
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
-        return cls(**{name: values[name] for name in _FIGURES} | {"intervals": intervals})
+        probes = Probes.from_dict(values["probes"]) if "probes" in values else None
+        return cls(**{name: values[name] for name in _FIGURES} | {"intervals": intervals, "probes": probes})
 
 
-_FIGURES = {each.name for each in fields(Report)} - {"per_sentence"}
+_FIGURES = [each.name for each in fields(Report) if each.name not in {"per_sentence", "probes"}]
 
 
 def save(run: Run, split: str, step: int, report: Report) -> None:
-    """Keep the report of a split in its run, with the step of the weights that it is about."""
+    """Keep the report of a split in its run, with the step of the weights that it is about.
+
+    Probes of the same weights that are kept already remain, where the report brings none.
+    """
     folder = run.reports_path
     folder.mkdir(exist_ok=True)
     if report.per_sentence is not None:
@@ -112,7 +201,27 @@ def save(run: Run, split: str, step: int, report: Report) -> None:
         small = {name: "float32" for name in report.per_sentence if str(name).endswith("_nats")}
         report.per_sentence.astype(small).to_parquet(buffer, index=False)
         runs.write_bytes(folder / f"{split}.parquet", buffer.getvalue())
-    runs.write_json(folder / f"{split}.json", {"split": split, "step": step, **report.to_dict()})
+    path = folder / f"{split}.json"
+    runs.write_json(path, {"split": split, "step": step, **_kept_probes(path, step), **report.to_dict()})
+
+
+def save_probes(run: Run, split: str, step: int, probes: Probes) -> None:
+    """Add probes to the report that a run keeps of a split; `ValueError` where it keeps none of these weights."""
+    kept = load(run, split)
+    if kept is None or run.status.step != step:
+        raise ValueError(f"{run.name} has no report of the weights that were probed: evaluate it first.")
+    values = {"split": split, "step": step, **replace(kept, probes=probes).to_dict()}
+    runs.write_json(run.reports_path / f"{split}.json", values)
+
+
+def _kept_probes(path: Path, step: int) -> dict[str, Any]:
+    """The probes that a report on disk has of the weights of a step, as they stand there."""
+    try:
+        values = read_json(path) if path.is_file() else {}
+    except ValueError:  # damaged, and about to be replaced
+        return {}
+    current = isinstance(values, dict) and values.get("step") == step and "probes" in values
+    return {"probes": values["probes"]} if current else {}
 
 
 def load(run: Run, split: str = "test") -> Report | None:
@@ -127,7 +236,7 @@ def load(run: Run, split: str = "test") -> Report | None:
     values = read_json(path)
     if not isinstance(values, dict):
         raise ValueError(f"{path} is damaged: evaluate the run again.")
-    current = values.get("step") == run.status.step and values.keys() >= _FIGURES
+    current = values.get("step") == run.status.step and values.keys() >= set(_FIGURES)
     return Report.from_dict(values) if current else None
 
 

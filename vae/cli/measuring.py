@@ -6,13 +6,14 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vae import doctor, report, tables
 from vae.cli.shared import Answer, corpus_of, figures_table, last_figures, opened, run_named, say, work_quietly
+from vae.glossary import METRICS, Metric
 
 if TYPE_CHECKING:
     from vae.report import Report
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 def evaluate(options: argparse.Namespace) -> Answer:
     """Measure models on held-out sentences; a run keeps its report."""
+    if options.probes:
+        return _probe(options)
+    if options.label is not None or options.seeds is not None:
+        raise ValueError("--label and --seeds belong to --probes: give that, too.")
     work_quietly()
     yardstick = _measured(options.against, options) if options.against else None
     found = {name: _measured(name, options) for name in options.run}
@@ -59,6 +64,79 @@ def _measured(name: str, options: argparse.Namespace) -> Report:
     return found
 
 
+def _probe(options: argparse.Namespace) -> Answer:
+    """The probes of models, beside what Li et al. 2019 print of theirs."""
+    if options.against:
+        raise ValueError("--against compares the costs of sentences: leave it out with --probes.")
+    work_quietly()
+    from vae.probes import published
+
+    found = {Path(name).name: _probed(name, options) for name in options.run}
+    rows = [{"run": name, "split": options.split, "label": each.label, **each.row()} for name, each in found.items()]
+    printed = [{"run": name, "source": published.SOURCE, **values} for name, values in published.PRINTED.items()]
+    if options.csv:
+        return Answer(None, tables.comma_separated([*rows, *printed]).rstrip())
+    if options.latex:
+        blocks = [tables.latex([*rows, *printed], ("run", *names)) for names in report.PROBE_TABLES.values()]
+        return Answer(None, "\n".join(blocks).rstrip())
+    documents = [{"run": name, "split": options.split, **each.to_dict()} for name, each in found.items()]
+    beside = {f"{name}*": published.PRINTED[name] for name in ("AE", "VAE", "theirs")}
+    words = [_probes_table(title, names, found, beside) for title, names in report.PROBE_TABLES.items()]
+    words += [_probes_table(title, names, found, {}) for title, names in report.CONTROLS.items()]
+    labels = ", ".join(f"{name}: {each.label or 'none'}" for name, each in found.items())
+    words.append(f"Label that was read: {labels}.\n* {published.SOURCE}, on other data: {published.WHERE}.")
+    return Answer(documents[0] if len(documents) == 1 else documents, "\n\n".join(filter(None, words)))
+
+
+def _probed(name: str, options: argparse.Namespace) -> report.Probes:
+    """The probes of a model; a run keeps them in its report, which is made first where there is none."""
+    from vae import probing
+
+    space, run = opened(name)
+    step = run.status.step if run else 0
+    corpus = corpus_of(run, options.data)
+    probing.label_of(corpus, options.label)  # a wrong one is said before minutes of work
+    if run and options.data is None and report.load(run, options.split) is None:
+        _measured(name, options)
+    seeds = probing.SEEDS if options.seeds is None else options.seeds
+    with progress(f"{Path(name).name}, probes", 1, unit=" steps") as watch:
+        found = probing.probe(
+            space, corpus, split=options.split, label=options.label, seeds=seeds, seed=options.seed, watch=watch
+        )
+    if run and options.data is None:
+        try:
+            report.save_probes(run, options.split, step, found)
+        except OSError as error:
+            say(f"Note: the probes could not be kept in {run.path} ({error.strerror}).")
+    return found
+
+
+def _probes_table(
+    title: str, names: Sequence[str], found: Mapping[str, report.Probes], beside: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Some probes, a row each: the models with their intervals, then what is printed. Empty where nobody has them."""
+    rows = []
+    for name in names:
+        if not any(name in each.figures for each in found.values()):
+            continue
+        metric = METRICS[name]
+        cells = [_with_interval(each.figures.get(name), metric) for each in found.values()]
+        printed = [metric.show(values.get(name)).translate(tables.ASCII) for values in beside.values()]
+        rows.append([metric.symbol, *cells, *printed, metric.unit])
+    if not rows:
+        return ""
+    head = [title, *found, *beside, ""]
+    return tables.aligned([head, *rows], right=range(1, len(head) - 1))
+
+
+def _with_interval(probe: report.Probe | None, metric: Metric) -> str:
+    if probe is None:
+        return "-"
+    low, high = probe.interval or (None, None)
+    spread = f" ({metric.show(low)} to {metric.show(high)})" if probe.interval else ""
+    return f"{metric.show(probe.value)}{spread}"
+
+
 def _against(found: Report, yardstick: Report, name: str) -> dict[str, Any]:
     """What a sentence costs more than under another model, paired by sentence."""
     if found.per_sentence is None or yardstick.per_sentence is None:
@@ -77,12 +155,12 @@ def _gap(gaps: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def progress(title: str, sentences: int) -> Iterator[Callable[[int, int], None]]:
+def progress(title: str, sentences: int, unit: str = " sentences") -> Iterator[Callable[[int, int], None]]:
     """Who shows how many passes over the sentences are done: a bar on a terminal, elsewhere a line now and then."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
-        with tqdm(desc=title, unit=" sentences", dynamic_ncols=True, unit_scale=True) as bar:
+        with tqdm(desc=title, unit=unit, dynamic_ncols=True, unit_scale=True) as bar:
 
             def draw(done: int, total: int) -> None:
                 bar.total = total

@@ -99,6 +99,12 @@ def _add_looking(commands: Any) -> None:
     evaluation = _command(commands, "evaluate", measuring.evaluate, of=MODEL, nargs="+")
     _add_evaluation(evaluation, samples=100)
     evaluation.add_argument("--against", metavar="RUN", help="a model to compare with sentence by sentence")
+    evaluation.add_argument("--probes", action="store_true", help="what the codes hold, as in Li et al. 2019: "
+                            "rebuilding, smoothness, swapped words, labels from few examples, copying")  # fmt: skip
+    evaluation.add_argument(
+        "--label", metavar="NAME", help="of --probes: the label to read (the first with 2 to 50 values)"
+    )
+    evaluation.add_argument("--seeds", type=_whole(1, 100), metavar="N", help="of --probes: draws of each (5)")
     output = evaluation.add_mutually_exclusive_group()
     output.add_argument("--csv", action="store_true", help="print a table as CSV")
     output.add_argument("--latex", action="store_true", help="print a table as LaTeX")

@@ -17,10 +17,11 @@ from vae.probes.factors import (
     mutual_information,
     numbered,
 )
-from vae.probes.labels import bag_of_words, linear_accuracy, matched_accuracy, mixture_accuracy
-from vae.probes.words import correlation, edit_distances, nearest_distances, smoothness, swapped
+from vae.probes.labels import bag_of_words, linear_accuracy, matched_accuracy, mixture_clusters
+from vae.probes.words import PAIRS, correlation, edit_distances, nearest_distances, smoothness, swapped
 
 __all__ = [
+    "PAIRS",
     "Association",
     "association",
     "bag_of_words",
@@ -31,7 +32,7 @@ __all__ = [
     "entropy",
     "linear_accuracy",
     "matched_accuracy",
-    "mixture_accuracy",
+    "mixture_clusters",
     "mutual_information",
     "nearest_distances",
     "numbered",

@@ -13,9 +13,6 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-SIZES = (100, 500, 1000, 2000, 10_000)
-"""Labelled examples of Li et al. 2019, Table 8."""
-
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
 """C of the logistic regression, from much to little regularisation."""
 
@@ -49,23 +46,22 @@ def linear_accuracy(
     return float(np.mean(model.predict(test) == test_labels))
 
 
-def mixture_accuracy(
-    train: ndarray, test: ndarray, test_labels: Int[ndarray, " test"], *, components: int, seed: int = 0
-) -> float:
-    """Held-out accuracy of the clusters of a Gaussian mixture with full covariances, fitted to codes without labels.
-
-    The clusters are named by `matched_accuracy`, on the held-out sentences themselves: with two equally frequent
-    labels and codes that know nothing of them it is therefore a little above a half.
-    """
+def mixture_clusters(train: ndarray, test: ndarray, *, components: int, seed: int = 0) -> Int[ndarray, " test"]:
+    """The clusters of held-out codes under a Gaussian mixture of full covariances, fitted to `train` without labels."""
     from sklearn.mixture import GaussianMixture
 
     train, test = _standardised(train, test)
     model = GaussianMixture(components, max_iter=300, random_state=seed).fit(train)
-    return matched_accuracy(model.predict(test), test_labels)
+    clusters: ndarray = model.predict(test)
+    return clusters
 
 
 def matched_accuracy(clusters: Int[ndarray, " n"], labels: Int[ndarray, " n"]) -> float:
-    """Share of rows whose cluster stands for their label, under the best pairing of the two (Hungarian; Kuhn 1955)."""
+    """Share of rows whose cluster stands for their label, under the best pairing of the two (Hungarian; Kuhn 1955).
+
+    The pairing has seen the labels: with two equally frequent ones and clusters that know nothing of them, the share
+    is a little above a half. Shuffled labels show how much.
+    """
     from scipy.optimize import linear_sum_assignment
 
     table = np.zeros((clusters.max() + 1, labels.max() + 1), np.int64)
@@ -91,7 +87,7 @@ def _standardised(train: ndarray, test: ndarray) -> tuple[ndarray, ndarray]:
 
 
 def _penalty(examples: Any, labels: ndarray, seed: int) -> float:
-    """The C with the most hits over the folds; of equals the most regularised. A fold learns from two labels at least."""
+    """The C with the most hits over the folds; of equals the most regularised. A fold of one label teaches nothing."""
     folds = np.random.default_rng(seed).permutation(np.arange(len(labels)) % FOLDS)
     hits = dict.fromkeys(PENALTIES, 0)
     for fold in range(FOLDS):

@@ -7,15 +7,13 @@ reconstruction loss is in nats a sentence, their swaps go from 1 to 4, and 0 lab
 
 from __future__ import annotations
 
-from vae.probes.labels import SIZES
-
 SOURCE = "Li et al. 2019, as printed"
 
 WHERE = "Tables 4 to 6 on SNLI, Table 8 on Yelp, appendix B on PTB"
 
 _NAMES = (
     *("bleu_swaps_0", "smoothness", *(f"rec_swaps_{k}_nats" for k in range(1, 5))),
-    *("accuracy_mixture", *(f"accuracy_{size}" for size in SIZES)),
+    *("accuracy_mixture", *(f"accuracy_{size}" for size in (100, 500, 1000, 2000, 10_000))),
 )
 
 _PRINTED = {

@@ -1,0 +1,243 @@
+"""A model and its corpus put to the probes of Li et al. 2019, sections 3.2, 3.3 and appendix B: `probe` gives `Probes`.
+
+    rebuild     held-out sentences decoded greedily from their mean                    BLEU, Table 4
+    smooth      are similar sentences near each other?                                 PCC, Table 5
+    swap        encode the sentence with words swapped, score the sentence itself      Table 6
+    read        labels from a few codes by a linear classifier, from none by clusters  Table 8
+    copy        are draws from the prior nearer to the training set than new ones are? appendix B
+
+The model is asked through `Space` alone, whatever its backbone. Codes are means; costs are under one sample of z, as in
+a report. Of a large corpus a seeded sample is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+
+from vae import metrics, probes
+from vae.evaluate import Watch, decode_all, readings
+from vae.report import LABELLED, SWAPS, Probe, Probes
+from vae.space import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vae.corpora import Corpus
+
+TRAIN = 20_000
+"""Training sentences that are encoded, at most."""
+HELD_OUT = 10_000
+"""Held-out sentences that are encoded, at most."""
+SCORED = 2_000
+"""Held-out sentences that are scored and decoded, at most: once for every seed and number of swaps."""
+DRAWS = 300
+"""Draws from the prior that are held against the training set, as in appendix B; and as many held-out sentences."""
+MOST_CLASSES = 50
+"""Values that a label to be read may have."""
+SEEDS = 5
+
+
+def probe(
+    space: Space,
+    corpus: Corpus,
+    *,
+    split: str = "test",
+    label: str | None = None,
+    seeds: int = SEEDS,
+    seed: int = 0,
+    watch: Watch | None = None,
+) -> Probes:
+    """Every probe of a model, on a held-out split and, for what is learned or searched, the training sentences.
+
+    `label` is a column of the corpus; by default the first with 2 to 50 values, and without one nothing is read.
+    `ValueError` for a label that is not there or not of that kind, for the split train, and for fewer than 3 sentences.
+    """
+    if split == "train":
+        raise ValueError("Probes need sentences that the model was not trained on: choose valid or test.")
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds} must be at least 1.")
+    held, train = _sample(getattr(corpus, split), HELD_OUT, seed), _sample(corpus.train, TRAIN, seed)
+    if len(held) < 3:
+        raise ValueError(f"The probes need at least 3 sentences, but {split} has {len(held)}.")
+    label = label_of(corpus, label)
+    sizes = [size for size in LABELLED if size <= len(train)] if label else []
+    rounds = range(seed, seed + seeds)
+    step = _steps(watch, 4 + len(SWAPS) * seeds + 3 * len(sizes) + bool(label))
+
+    known, codes = _codes(space, train["text"], step), _codes(space, held["text"], step)
+    value, interval = probes.smoothness(codes, held["text"].tolist(), seed=seed)
+    figures = {"smoothness": Probe(value=value, interval=interval, n=probes.PAIRS, by_seed=[value])}
+    step()
+    figures |= _swaps(space, _sample(held, SCORED, seed)["text"].tolist(), rounds, step)
+    if label:
+        figures |= _labels(train, held, known, codes, label, sizes, rounds, step)
+    figures |= _copying(space, corpus.train["text"].tolist(), _sample(held, DRAWS, seed)["text"].tolist(), seed)
+    step()
+    return Probes(
+        label=label,
+        classes=corpus.train[label].nunique() if label else 0,
+        train_sentences=len(train),
+        seed=seed,
+        figures=figures,
+    )
+
+
+def label_of(corpus: Corpus, label: str | None = None) -> str | None:
+    """The label column to be read: the one named, or the first with 2 to 50 values among the training sentences."""
+    fit = [name for name in corpus.labels if 2 <= corpus.train[name].nunique() <= MOST_CLASSES]
+    if label is None:
+        return fit[0] if fit else None
+    if label not in fit:
+        choice = f"choose {', '.join(fit)}" if fit else "this corpus has none"
+        raise ValueError(f"{label!r} is no label of {corpus.name} with 2 to {MOST_CLASSES} values: {choice}.")
+    return label
+
+
+# --- Each probe ----------------------------------------------------------------------------------------------------
+
+
+def _swaps(space: Space, texts: Sequence[str], rounds: range, step: Callable[[], None]) -> dict[str, Probe]:
+    """What the sentences cost under the code of themselves with words swapped, and what is decoded from its mean."""
+    read = readings(space.tokenizer, texts, space.tokens(texts), space.max_tokens)
+    found = {}
+    for swaps in SWAPS:
+        costs: list[torch.Tensor] = []
+        likeness: list[float] = []
+        for seed in rounds:
+            generator = np.random.default_rng((seed, swaps))
+            q = space.encode([probes.swapped(text, swaps, generator) for text in read])
+            costs.append(space.nll(read, q.rsample(torch.Generator().manual_seed(seed))).double())
+            if swaps or not likeness:  # without swaps there is nothing random in the mean
+                likeness.append(metrics.bleu(decode_all(space, q.mean), read))
+            step()
+        each = torch.stack(costs)
+        found[f"rec_swaps_{swaps}_nats"] = Probe(
+            value=float(each.mean()),
+            interval=metrics.mean_interval(each.mean(0)),
+            n=len(read),
+            by_seed=each.mean(1).tolist(),
+        )
+        found[f"bleu_swaps_{swaps}"] = _of_seeds(likeness, len(read))
+    return found
+
+
+def _labels(
+    train: pd.DataFrame,
+    held: pd.DataFrame,
+    known: Float[ndarray, "train latent"],
+    codes: Float[ndarray, "held latent"],
+    label: str,
+    sizes: Sequence[int],
+    rounds: range,
+    step: Callable[[], None],
+) -> dict[str, Probe]:
+    """The label read from the codes; from the words; from codes whose labels are shuffled; and its commonest value."""
+    numbers = probes.numbered([*train[label], *held[label]])
+    learned, asked = numbers[: len(train)], numbers[len(train) :]
+    shuffled = {seed: np.random.default_rng(seed).permutation(learned) for seed in rounds}
+    words = probes.bag_of_words(train["text"].tolist(), held["text"].tolist())
+    found = {"accuracy_majority": _shares([float(np.mean(asked == np.bincount(learned).argmax()))], len(asked))}
+    for size in sizes:
+        kinds: dict[str, tuple[Any, Any]] = {"": (known, codes), "words_": words, "shuffled_": (known, codes)}
+        for kind, (of, about) in kinds.items():
+            read = [
+                probes.linear_accuracy(
+                    of, shuffled[seed] if kind == "shuffled_" else learned, about, asked, size=size, seed=seed
+                )
+                for seed in rounds
+            ]
+            found[f"accuracy_{kind}{size}"] = _shares(read, len(asked))
+            step()
+    components = len(np.unique(learned))
+    clusters = {seed: probes.mixture_clusters(known, codes, components=components, seed=seed) for seed in rounds}
+    matched = [probes.matched_accuracy(each, asked) for each in clusters.values()]
+    chance = [
+        probes.matched_accuracy(each, np.random.default_rng(seed).permutation(asked)) for seed, each in clusters.items()
+    ]
+    step()
+    return found | {
+        "accuracy_mixture": _shares(matched, len(asked)),
+        "accuracy_mixture_shuffled": _shares(chance, len(asked)),
+    }
+
+
+def _copying(space: Space, train: Sequence[str], held: Sequence[str], seed: int) -> dict[str, Probe]:
+    """Words to change to the nearest training sentence: from draws of the prior, and from held-out sentences.
+
+    All are compared as the model would write them, so that its vocabulary makes no difference between them.
+    """
+    draws = decode_all(space, space.sample_prior(DRAWS, seed))
+    among = _written(space, train)
+    found = {}
+    for name, texts in (("copying_words", draws), ("copying_heldout_words", _written(space, held))):
+        words = torch.from_numpy(probes.nearest_distances(texts, among)).double()
+        mean = float(words.mean())
+        found[name] = Probe(value=mean, interval=metrics.mean_interval(words), n=len(texts), by_seed=[mean])
+    return found
+
+
+# --- What they stand on --------------------------------------------------------------------------------------------
+
+
+def _codes(space: Space, texts: pd.Series, step: Callable[[], None]) -> Float[ndarray, "sentences latent"]:
+    means: ndarray = space.encode(texts.tolist()).mean.numpy()
+    if not np.isfinite(means).all():
+        raise ValueError("The model's codes are not finite: its weights have diverged; use an earlier snapshot.")
+    step()
+    return means
+
+
+def _written(space: Space, texts: Sequence[str]) -> list[str]:
+    """The texts through the model's vocabulary and back."""
+    tokens = space.tokens(texts)
+    pieces = np.split(tokens.flat, tokens.starts[1:-1])
+    return [str(space.tokenizer.decode(piece.tolist(), skip_special_tokens=True)).strip() for piece in pieces]
+
+
+def _sample(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
+    """So many random rows, in their order; all where there are no more."""
+    if len(frame) <= most:
+        return frame
+    return frame.iloc[np.sort(np.random.default_rng(seed).permutation(len(frame))[:most])]
+
+
+def _of_seeds(values: list[float], n: int) -> Probe:
+    """A mean over seeds, and the interval of Student's t over them; a single value has none."""
+    spread = _half(values)
+    mean = float(np.mean(values))
+    return Probe(value=mean, interval=(mean - spread, mean + spread) if len(values) > 1 else None, n=n, by_seed=values)
+
+
+def _shares(shares: list[float], n: int) -> Probe:
+    """An accuracy in percent: its interval is over the draws of the seeds and over the n held-out sentences."""
+    mean = float(np.mean(shares))
+    half = float(np.hypot(_half(shares), metrics.DEVIATIONS * np.sqrt(mean * (1 - mean) / n)))
+    low, high = max(0.0, mean - half), min(1.0, mean + half)
+    return Probe(value=100 * mean, interval=(100 * low, 100 * high), n=n, by_seed=[100 * share for share in shares])
+
+
+def _half(values: Sequence[float]) -> float:
+    """Half of the 95 % interval of a mean over seeds; 0 of a single one."""
+    from scipy.stats import t
+
+    k = len(values)
+    return float(t.ppf(0.975, k - 1) * np.std(values, ddof=1) / np.sqrt(k)) if k > 1 else 0.0
+
+
+def _steps(watch: Watch | None, total: int) -> Callable[[], None]:
+    """To be called once for every step that is done."""
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if watch:
+            watch(done, total)
+
+    return step
