@@ -123,6 +123,8 @@ def _cost(configs: Mapping[str, backend.Config]) -> str:
     preview = backend.preview(configs_[0].data)
     times = [backend.estimate(config, preview.sentences).seconds for config in configs_]
     words = f"{preview.sentences:,} sentences to train on. {escape(preview.note)}".strip()
+    if configs_[0].data.corpus != "captions":
+        words += " A fresh T5 is pre-trained on them first, so a difference takes longer to show."
     if all(time is not None for time in times):
         words += f" At most about {duration(sum(time or 0 for time in times))} until all have ended."
     words += " They start at once, past the queue, and share the threads of one trainer."

@@ -136,11 +136,16 @@ def _lane(lane: backend.Lane) -> dict[str, Any]:
             for check, event in zip(lane.checks, lane.sentences, strict=True)
         ],
         "turns": [
-            {"check": index, "words": f"step {lane.checks[index].step:,}: {was} → {now}"}
+            {"check": index, "words": turned(lane.checks[index].step, was, now)}
             for index, was, now in backend.turns(lane.checks)
         ],
         "written": [_written(event) for event in _distinct(lane.sentences)],
     }
+
+
+def turned(step: int, was: str, now: str) -> str:
+    """A change of the verdict in words; the first one is no change."""
+    return f"step {step:,}: {now if was == 'unknown' else f'{was} → {now}'}"
 
 
 def _distinct(events: Sequence[Mapping[str, Any] | None]) -> list[Mapping[str, Any]]:

@@ -107,6 +107,11 @@ def test_a_run_in_training_says_where_it_is():
     assert race_lanes.standing(lost, 26) == "Ended without finishing. It was killed."
 
 
+def test_the_first_verdict_is_no_change_of_one():
+    assert race_lanes.turned(156, "unknown", "disconnected") == "step 156: disconnected"
+    assert race_lanes.turned(1240, "weak", "healthy") == "step 1,240: weak → healthy"
+
+
 def test_the_runs_of_a_race_are_stopped_together(pair, make_run, monkeypatch):
     stopped = []
     monkeypatch.setattr("app.backend.stop", stopped.append)
@@ -177,7 +182,7 @@ def test_on_a_text_of_ones_own_all_begin_with_a_fresh_t5(root, tmp_path, launche
     at.segmented_control(key=state.RACE_TEXT).set_value("File path").run()
     assert "text is missing" in said(at)
     at.text_input(key=state.RACE_PATH).set_value(str(path)).run()
-    assert "sentences to train on" in said(at)
+    assert "A fresh T5 is pre-trained on them first" in said(at)
     at.button(key="race_launch").click().run()
     assert not at.exception
     assert {(config.data.corpus, config.model.base) for config in launched.values()} == {(f"file:{path}", "fresh")}
