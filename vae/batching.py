@@ -103,6 +103,15 @@ def delete_tokens(batch: Batch, probability: float, pad: int, generator: torch.G
     return _compact(batch.ids, keep, pad)
 
 
+def drop_words(batch: Batch, probability: float, unknown: int) -> Int[Tensor, "batch length"]:
+    """What the decoder reads under the word dropout of Bowman et al. 2016: ids, each with a probability `unknown`.
+
+    The start token, which no row holds, always stays.
+    """
+    drawn = torch.rand(batch.ids.shape, device=batch.ids.device) < probability
+    return torch.where(drawn & batch.mask, unknown, batch.ids)
+
+
 def corrupt_spans(batch: Batch, share: float, mean_span: float, markers: Int[Tensor, " markers"], pad: int) -> Batch:
     """Replace random spans of each sentence by one marker each (markers[0] the first span, markers[1] the next ...).
 

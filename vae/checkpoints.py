@@ -37,15 +37,26 @@ class Position:
     """Seconds in training until here, over all resumes."""
     window: dict[str, float] = field(default_factory=dict)
     """Sums since the last training event, so that the next one is that of an uninterrupted run."""
+    took: dict[str, int] = field(default_factory=dict)
+    """Steps of each phase that has ended before its time."""
+    progress: dict[str, Any] = field(default_factory=dict)
+    """What the phase's rules go by (`optimization.Progress`)."""
 
 
-def save(run: Run, position: Position, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]) -> None:
-    """Replace the run's resume state."""
+def save(
+    run: Run,
+    position: Position,
+    weights: Mapping[str, Tensor],
+    moments: Mapping[str, Tensor],
+    kept: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Replace the run's resume state. `kept` are weights that may be needed again, such as the best so far."""
     folder = run.state_path
     folder.mkdir(exist_ok=True)
     name = f"step-{position.step}.safetensors"
-    tensors = {f"weights.{key}": value for key, value in weights.items()}
-    write_tensors(folder / name, tensors | {f"moments.{key}": value for key, value in moments.items()})
+    groups = {"weights": weights, "moments": moments, "kept": kept or {}}
+    tensors = {f"{kind}.{key}": value for kind, group in groups.items() for key, value in group.items()}
+    write_tensors(folder / name, tensors)
     for events in (run.metrics_path, run.samples_path):
         if events.exists():
             runs.settle(events)  # what the state says is done must not be missing there
@@ -55,8 +66,12 @@ def save(run: Run, position: Position, weights: Mapping[str, Tensor], moments: M
             old.unlink(missing_ok=True)
 
 
-def read(run: Run) -> tuple[Position, dict[str, Tensor], dict[str, Tensor]] | None:
-    """Position, weights and optimizer moments of the run's resume state; None if it has none yet."""
+Saved = tuple[Position, dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]
+"""Position, weights, optimizer moments and kept weights."""
+
+
+def read(run: Run) -> Saved | None:
+    """The run's resume state; None if it has none yet."""
     path = run.state_path / "state.json"
     if not path.is_file():
         return None
@@ -66,11 +81,11 @@ def read(run: Run) -> tuple[Position, dict[str, Tensor], dict[str, Tensor]] | No
         position = Position(**values)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete its folder to train from the beginning.") from error
-    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "moments": {}}
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "moments": {}, "kept": {}}
     for key, tensor in tensors.items():
         kind, _, name = key.partition(".")
         parts[kind][name] = tensor
-    return position, parts["weights"], parts["moments"]
+    return position, parts["weights"], parts["moments"], parts["kept"]
 
 
 def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -40,6 +40,11 @@ class Within:
     high: float = math.inf
 
 
+FREE_BITS = ("free_bits_per_dimension", "free_bits_total", "free_bits_target")
+"""The knobs of a phase that leave some KL free; at most one of them is above 0. Their lambdas are not comparable:
+3 a dimension is 96 nats in all for 32 dimensions, a total of 3 is 3, a target of 3 is 0.094 a dimension."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """What the model reads."""
@@ -125,9 +130,15 @@ class Phase:
     epochs: Annotated[float, Within(0, 10_000)] = 0.0
     """Passes over the training sentences; 0 skips the phase."""
     learning_rate: Annotated[float, Within(0, 1)] = 1e-3
-    """Peak learning rate of AdamW."""
-    learning_rate_schedule: Literal["constant", "linear"] = "constant"
-    """Whether the learning rate stays, or falls linearly to a tenth by the end of the phase."""
+    """Peak learning rate."""
+    learning_rate_schedule: Literal["constant", "linear", "patience"] = "constant"
+    """Whether the rate stays, falls linearly to a tenth, or halves by patience, which keeps the best weights."""
+    patience: Annotated[float, Within(0.01, 10_000)] = 2.0
+    """Schedule `patience`: epochs without a better validation loss, after which the rate halves."""
+    patience_from: Annotated[float, Within(0, 10_000)] = 0.0
+    """Schedule `patience`: epochs before which no validation loss counts."""
+    patience_decays: Annotated[int, Within(1, 1000)] = 5
+    """Schedule `patience`: halvings after which the phase ends."""
     learning_rate_warmup: Annotated[int, Within(0)] = 0
     """Steps over which the learning rate rises from zero."""
     kl_weight: Annotated[float, Within(0, 1000)] = 1.0
@@ -139,11 +150,42 @@ class Phase:
     free_bits_per_dimension: Annotated[float, Within(0, 1000)] = 0.0
     """Threshold lambda of Eq. 2 (Park & Lee), nats: a dimension of a sentence is charged at least this much KL."""
     free_bits_total: Annotated[float, Within(0, 100_000)] = 0.0
-    """Threshold on the KL of a whole sentence, nats: below it, KL is free."""
+    """Threshold on the KL of a whole sentence ("FBP" of Li et al. 2019), nats: below it, KL is free."""
+    free_bits_target: Annotated[float, Within(0, 100_000)] = 0.0
+    """Target of Li et al. 2019 ("FB"), nats a sentence: a dimension whose KL is under target / dimensions is free."""
+    free_bits_over: Literal["sentence", "batch"] = "sentence"
+    """Whether a threshold of free bits looks at the KL of each sentence, or at its mean over the batch."""
+    kl_target: Annotated[float, Within(0, 100_000)] = 0.0
+    """Rate C to hold, nats a sentence: the loss charges |KL - C| for the mean KL of a batch; 0 charges KL itself."""
+    importance_samples: Annotated[int, Within(1, 1000)] = 1
+    """Draws of z a sentence; above 1 the loss is the importance-weighted bound on -log p(x) (IWAE)."""
+    aggressive_updates: Annotated[int, Within(0, 10_000)] = 0
+    """At most so many updates of the encoder alone before each of the decoder, while MI climbs; 0 is off."""
     token_deletion: Annotated[float, Within(0, 0.99)] = 0.0
     """Probability that a token is deleted from the encoder's input (the decoder rebuilds the whole sentence)."""
+    word_dropout: Annotated[float, Within(0, 1)] = 0.0
+    """Probability that the decoder reads <unk> in place of a token before, so that it has to look at z."""
+    word_dropout_epochs: Annotated[float, Within(0, 10_000)] = 0.0
+    """Epochs over which word dropout falls linearly to zero; 0 keeps it."""
+    decoder: Literal["keep", "reset", "restore"] = "keep"
+    """The decoder that phase 2 begins with: that of phase 1, one with new random weights, or the pretrained one."""
     frozen: tuple[str, ...] = ()
     """Parts that do not train: any of embeddings, encoder, posterior, projection, decoder, head."""
+
+    @property
+    def over_batch(self) -> bool:
+        """Whether what is charged depends on the mean KL of the batch."""
+        return bool(self.kl_target) or (self.free_bits_over == "batch" and any(getattr(self, n) for n in FREE_BITS))
+
+    @property
+    def charges(self) -> dict[str, float]:
+        """What `objectives.charged_kl` needs to know."""
+        return {
+            "per_dimension": self.free_bits_per_dimension,
+            "total": self.free_bits_total,
+            "target": self.free_bits_target,
+            "rate": self.kl_target,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +198,8 @@ class Train:
     """Sentences a step, over all processes."""
     batches: Literal["by_length", "random"] = "by_length"
     """Whether a batch holds sentences of about the same length, which wastes less on padding, or any sentences."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or plain gradient descent (SGD without momentum), which wants far larger learning rates."""
     weight_decay: Annotated[float, Within(0, 10)] = 0.01
     """AdamW's decoupled weight decay."""
     adam_epsilon: Annotated[float, Within(1e-12, 1)] = 1e-8
@@ -206,22 +250,7 @@ class Config:
                 for knob in fields(value):
                     check(value, knob.name, f"{section.name}.{knob.name}")
         for name, phase in self.phases.items():
-            unknown = [part for part in phase.frozen if part not in PARTS]
-            if unknown:
-                raise ValueError(f"{name}.frozen has the unknown part {unknown[0]!r}: choose among {', '.join(PARTS)}.")
-            if phase.epochs and set(phase.frozen) >= set(PARTS):
-                raise ValueError(f"{name}.frozen lists every part, so nothing would train: leave one out.")
-            if phase.free_bits_per_dimension and phase.free_bits_total:
-                raise ValueError(
-                    f"{name} has both free_bits_per_dimension={phase.free_bits_per_dimension:g} and "
-                    f"free_bits_total={phase.free_bits_total:g}: set one of them to 0."
-                )
-            unheard = {"posterior", "projection"} - set(phase.frozen)
-            if self.model.latent == "zero" and phase.epochs and unheard:
-                raise ValueError(
-                    f"model.latent is 'zero', but {name} trains {' and '.join(sorted(unheard))}: list posterior and "
-                    f"projection in {name}.frozen."
-                )
+            _check_phase(name, phase, self.model)
         if not self.phase1.epochs and not self.phase2.epochs:
             raise ValueError("phase1.epochs and phase2.epochs are both 0, so nothing would train: set one above 0.")
         if self.pretrains:
@@ -303,28 +332,99 @@ class Config:
 
     def idle_settings(self) -> list[str]:
         """Sentences about settings that differ from their default and have no effect in this configuration."""
-        idle = []
-        if self.model.backbone == "lstm":
-            if self.model.base != Model().base:
-                idle.append(f"The base {self.model.base!r} has no effect: an LSTM starts from random weights.")
-            if self.model.pooled_layers != Model().pooled_layers:
-                idle.append("model.pooled_layers has no effect: an LSTM's encoder has one layer.")
-            if self.pretrain != Pretrain():
-                idle.append("The pretrain section has no effect: an LSTM has no phase 0.")
-        else:
-            if self.lstm != Lstm():
-                idle.append(f"The lstm section has no effect: the backbone is {self.model.backbone!r}.")
-            if self.model.base != "fresh" and self.pretrain != Pretrain():
-                idle.append(f"The pretrain section has no effect: base is {self.model.base!r}, not 'fresh'.")
+        idle = _idle_start(self)
         for name, phase in self.phases.items():
-            default = Phase()
-            if not phase.epochs and phase != default:
+            if phase.epochs:
+                idle += _idle(name, phase)
+            elif phase != Phase():
                 idle.append(f"The settings of {name} have no effect: its epochs are 0.")
-            elif phase.kl_schedule == "constant" and phase.kl_epochs != default.kl_epochs:
-                idle.append(f"{name}.kl_epochs has no effect: the KL schedule is constant.")
-            elif phase.kl_weight == 0 and (phase.free_bits_per_dimension or phase.free_bits_total):
-                idle.append(f"The free bits of {name} have no effect: its KL weight is 0.")
+        idle += _idle_decoder(self)
+        if self.train.optimizer == "sgd":
+            for knob in ("weight_decay", "adam_epsilon"):
+                if getattr(self.train, knob) != getattr(Train(), knob):
+                    idle.append(f"train.{knob} has no effect: it is AdamW's, and the optimizer is sgd.")
         return idle
+
+
+def _check_phase(name: str, phase: Phase, model: Model) -> None:
+    """Raise a `ValueError` if the settings of a phase do not go together."""
+    unknown = [part for part in phase.frozen if part not in PARTS]
+    if unknown:
+        raise ValueError(f"{name}.frozen has the unknown part {unknown[0]!r}: choose among {', '.join(PARTS)}.")
+    if phase.epochs and set(phase.frozen) >= set(PARTS):
+        raise ValueError(f"{name}.frozen lists every part, so nothing would train: leave one out.")
+    asked = [f"{knob}={getattr(phase, knob):g}" for knob in (*FREE_BITS, "kl_target") if getattr(phase, knob)]
+    if len(asked) > 1:
+        raise ValueError(f"{name} has both {asked[0]} and {asked[1]}: set one of them to 0.")
+    if phase.importance_samples > 1 and asked:
+        raise ValueError(
+            f"{name}.importance_samples={phase.importance_samples} is a bound of its own, to which {asked[0]} "
+            f"does not apply: set {asked[0].split('=')[0]} to 0, or importance_samples to 1."
+        )
+    if phase.decoder == "restore" and model.backbone == "lstm":
+        raise ValueError(
+            f"{name}.decoder='restore' asks for pretrained weights; an LSTM has none: choose reset or keep."
+        )
+    unheard = {"posterior", "projection"} - set(phase.frozen)
+    if model.latent == "zero" and phase.epochs and unheard:
+        raise ValueError(
+            f"model.latent is 'zero', but {name} trains {' and '.join(sorted(unheard))}: list posterior and "
+            f"projection in {name}.frozen."
+        )
+
+
+def _idle_start(config: Config) -> list[str]:
+    """Settings of what a run starts from that have no effect."""
+    idle: list[str] = []
+    if config.model.backbone == "lstm":
+        if config.model.base != Model().base:
+            idle.append(f"The base {config.model.base!r} has no effect: an LSTM starts from random weights.")
+        if config.model.pooled_layers != Model().pooled_layers:
+            idle.append("model.pooled_layers has no effect: an LSTM's encoder has one layer.")
+        if config.pretrain != Pretrain():
+            idle.append("The pretrain section has no effect: an LSTM has no phase 0.")
+    else:
+        if config.lstm != Lstm():
+            idle.append(f"The lstm section has no effect: the backbone is {config.model.backbone!r}.")
+        if config.model.base != "fresh" and config.pretrain != Pretrain():
+            idle.append(f"The pretrain section has no effect: base is {config.model.base!r}, not 'fresh'.")
+    return idle
+
+
+def _idle_decoder(config: Config) -> list[str]:
+    """What is said of the decoder between the phases and has no effect."""
+    idle = []
+    if config.phase1.epochs and config.phase1.decoder != "keep":
+        idle.append("phase1.decoder has no effect: what it says is done between the phases, so phase2 has it.")
+    if config.phase2.epochs and config.phase2.decoder != "keep":
+        if not config.phase1.epochs:
+            idle.append("phase2.decoder has no effect: there is no phase 1 that would have trained the decoder.")
+        elif config.phase2.decoder == "restore" and {"decoder", "head"} <= set(config.phase1.frozen):
+            idle.append("phase2.decoder='restore' has no effect: phase 1 leaves the decoder as it is.")
+    return idle
+
+
+def _idle(name: str, phase: Phase) -> list[str]:
+    """Settings of a phase that another of its settings leaves without effect."""
+    default, idle = Phase(), []
+    bits = any(getattr(phase, knob) for knob in FREE_BITS)
+    if phase.kl_schedule == "constant" and phase.kl_epochs != default.kl_epochs:
+        idle.append(f"{name}.kl_epochs has no effect: the KL schedule is constant.")
+    if phase.kl_weight == 0 and bits:
+        idle.append(f"The free bits of {name} have no effect: its KL weight is 0.")
+    if phase.kl_weight == 0 and phase.kl_target:
+        idle.append(f"{name}.kl_target has no effect: its KL weight is 0.")
+    if phase.free_bits_over != default.free_bits_over and not bits:
+        idle.append(f"{name}.free_bits_over has no effect: there are no free bits.")
+    if phase.learning_rate_schedule != "patience":
+        for knob in ("patience", "patience_from", "patience_decays"):
+            if getattr(phase, knob) != getattr(default, knob):
+                idle.append(f"{name}.{knob} has no effect: learning_rate_schedule is not 'patience'.")
+    if phase.word_dropout_epochs and not phase.word_dropout:
+        idle.append(f"{name}.word_dropout_epochs has no effect: word_dropout is 0.")
+    if phase.aggressive_updates and {"encoder", "posterior"} <= set(phase.frozen):
+        idle.append(f"{name}.aggressive_updates has no effect: the encoder is frozen.")
+    return idle
 
 
 Section = Data | Model | Pretrain | Lstm | Phase | Train

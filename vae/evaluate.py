@@ -332,8 +332,8 @@ def _batch_leak(model: TextVAE, seen: Pass, seed: int) -> float:
 def _charged(posterior: DiagonalGaussian, objective: Phase | None) -> float | None:
     if objective is None:
         return None
-    thresholds = {"per_dimension": objective.free_bits_per_dimension, "total": objective.free_bits_total}
-    return _mean(charged_kl(posterior.kl_per_dim(), **thresholds))
+    kl = posterior.kl_per_dim()
+    return _mean(charged_kl(kl, **objective.charges, mean=kl.mean(0) if objective.over_batch else None))
 
 
 def readings(tokenizer: Any, texts: Sequence[str], tokens: Tokens, max_tokens: int) -> list[str]:

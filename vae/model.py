@@ -18,23 +18,25 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelHubMixin, hf_hub_download
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from vae.backbones import Backbone, Steps, build
 from vae.batching import Batch
-from vae.posterior import DiagonalGaussian
+from vae.posterior import DiagonalGaussian, log_prior
 
 WEIGHTS = "model.safetensors"
 
 
 class Terms(NamedTuple):
-    """The terms of the ELBO for each sentence of a batch, nats."""
+    """The terms of the ELBO for each sentence of a batch, nats; with several draws of z, rec for each of them."""
 
-    rec: Float[Tensor, " batch"]
+    rec: Float[Tensor, "batch ..."]
     kl_per_dim: Float[Tensor, "batch latent"]
+    log_ratio: Float[Tensor, "batch samples"] | None = None
+    """log q(z|x) - log p(z) of each of several draws."""
 
 
 class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-vae", "t5"]):
@@ -82,14 +84,29 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         for layer in (self.mean, self.logvar, self.projection):
             backbone.initialize(layer)
 
-    def forward(self, source: Batch, target: Batch, eps: Float[Tensor, "batch latent"] | None = None) -> Terms:
+    def forward(
+        self,
+        source: Batch,
+        target: Batch,
+        eps: Float[Tensor, "batch ... latent"] | None = None,
+        read: Int[Tensor, "batch length"] | None = None,
+    ) -> Terms:
         """Encode `source`, take the z of each sentence that `eps` stands for, and score `target` under it.
 
-        `source` is `target` with noise, or the same. Without `eps`, one is drawn from torch's global generator.
+        `source` is `target` with noise, or the same; `read` is what the decoder reads in place of the tokens of
+        `target`. Without `eps`, one is drawn from torch's global generator; it may hold several draws a sentence.
         """
         posterior = self.encode(source)
-        z = posterior.rsample() if eps is None else posterior.at(eps)
-        return Terms(self.reconstruction(z, target), posterior.kl_per_dim())
+        if eps is None or eps.dim() == 2:
+            z = posterior.rsample() if eps is None else posterior.at(eps)
+            return Terms(self.reconstruction(z, target, read), posterior.kl_per_dim())
+        rows, draws, _ = eps.shape
+        each = posterior.repeated(draws)
+        z = each.at(eps.flatten(0, 1))
+        repeated = Batch(target.ids.repeat_interleave(draws, 0), target.mask.repeat_interleave(draws, 0))
+        rec = self.reconstruction(z, repeated, None if read is None else read.repeat_interleave(draws, 0))
+        log_ratio = each.log_prob(z) - log_prior(z)
+        return Terms(rec.view(rows, draws), posterior.kl_per_dim(), log_ratio.view(rows, draws))
 
     def encode(self, batch: Batch) -> DiagonalGaussian:
         """q(z|x) of each sentence; does not depend on padding or on the other sentences of the batch."""
@@ -102,17 +119,25 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         pooled = pool(torch.stack(states, 1), pooled_places, self.pooling).float()  # (B, layers, S, D) -> (B, D)
         return DiagonalGaussian(self.mean(pooled).float(), self.logvar(pooled).float())
 
-    def token_nats(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, "batch length"]:
-        """-log p(x_t | x_<t, z) of every token, nats; 0 at padding. Logits are made for real tokens only."""
+    def token_nats(
+        self, z: Float[Tensor, "batch latent"], batch: Batch, read: Int[Tensor, "batch length"] | None = None
+    ) -> Float[Tensor, "batch length"]:
+        """-log p(x_t | x_<t, z) of every token, nats; 0 at padding. Logits are made for real tokens only.
+
+        `read` stands for the x_<t that the decoder reads, where these are not the tokens themselves.
+        """
         start = torch.full_like(batch.ids[:, :1], self.backbone.start_token)
-        hidden = self.backbone.hidden(self.projection(z), torch.cat([start, batch.ids[:, :-1]], 1))
+        before = (batch.ids if read is None else read)[:, :-1]
+        hidden = self.backbone.hidden(self.projection(z), torch.cat([start, before], 1))
         logits = self.backbone.logits(hidden[batch.mask])  # (real tokens, V)
         nats = F.cross_entropy(logits.float(), batch.ids[batch.mask], reduction="none")
         return torch.zeros(batch.ids.shape, device=z.device).masked_scatter(batch.mask, nats)
 
-    def reconstruction(self, z: Float[Tensor, "batch latent"], batch: Batch) -> Float[Tensor, " batch"]:
+    def reconstruction(
+        self, z: Float[Tensor, "batch latent"], batch: Batch, read: Int[Tensor, "batch length"] | None = None
+    ) -> Float[Tensor, " batch"]:
         """rec = -log p(x|z), nats summed over the tokens of each sentence, end token included."""
-        return self.token_nats(z, batch).sum(1)
+        return self.token_nats(z, batch, read).sum(1)
 
     def steps(self, z: Float[Tensor, "batch latent"], max_tokens: int) -> Steps:
         """Incremental decoding from z, for inference."""
@@ -122,6 +147,23 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         """Every parameter by the part it belongs to (`config.PARTS`), each in exactly one."""
         heads = [*self.mean.parameters(), *self.logvar.parameters()]
         return self.backbone.parts() | {"posterior": heads, "projection": list(self.projection.parameters())}
+
+    def reset_decoder(self) -> None:
+        """Draw decoder, head and W_proj anew as the backbone's authors do, from torch's global generator.
+
+        The embeddings of an LSTM's decoder are among them (Li et al. 2019). T5's one table is its encoder's, too, so it
+        stays, as do the encoder and the mu and logvar heads.
+        """
+        new = TextVAE(backbone=self.backbone.settings(), latent_size=self.latent_size).parts()
+        with torch.no_grad():
+            for part in ("decoder", "head", "projection"):
+                for own, drawn in zip(self.parts()[part], new[part], strict=True):
+                    own.copy_(drawn)
+
+    def decoder_weights(self) -> dict[str, Tensor]:
+        """Copies of the decoder's and the head's tensors by name, on the CPU."""
+        chosen = {id(p) for part in ("decoder", "head") for p in self.parts()[part]}
+        return {name: p.detach().cpu().clone() for name, p in self.named_parameters() if id(p) in chosen}
 
     def weights(self) -> dict[str, Tensor]:
         """The tensors to save."""

@@ -29,6 +29,10 @@ class DiagonalGaussian:
         """The sample that this draw from N(0, I) stands for."""
         return self.mean + torch.exp(0.5 * self.logvar) * eps
 
+    def repeated(self, times: int) -> DiagonalGaussian:
+        """Each row so many times in a row."""
+        return DiagonalGaussian(self.mean.repeat_interleave(times, 0), self.logvar.repeat_interleave(times, 0))
+
     def kl_per_dim(self) -> Float[Tensor, "batch latent"]:
         """KL(q(z_d|x) || N(0, 1)) of each dimension, nats: 0.5 (mean^2 + exp(logvar) - 1 - logvar) >= 0.
 

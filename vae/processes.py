@@ -60,6 +60,15 @@ def summed(values: Mapping[str, Any], device: torch.device) -> dict[str, float]:
     return dict(zip(numbers, total.tolist(), strict=True))
 
 
+def averaged(total: torch.Tensor, count: float) -> torch.Tensor:
+    """A sum of numbers, and how many they were, made the mean over all processes."""
+    if several():
+        both = torch.cat([total.double(), total.new_tensor([count], dtype=torch.float64)])
+        dist.all_reduce(both)
+        return (both[:-1] / both[-1]).to(total.dtype)
+    return total / count
+
+
 def outcome(error: BaseException) -> BaseException:
     """What this process ends with when an error has ended its training.
 

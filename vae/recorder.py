@@ -25,12 +25,13 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from vae import base, batching, checkpoints, decode, evaluate, failures, jobs, processes, runs
+from vae import base, batching, checkpoints, decode, evaluate, failures, jobs, metrics, processes, runs
 from vae.config import Config
 from vae.corpora import Corpus
 from vae.exchange.tensorboard import Board
 from vae.model import TextVAE, distinct_tensors
 from vae.objectives import charged_kl
+from vae.optimization import Course
 from vae.runs import Run, State
 from vae.schedules import Stage, code_steps, snapshot_steps, stage_kl_weight, stage_learning_rate
 
@@ -141,8 +142,7 @@ class Recorder:
             self._listen()
         done = position.step if position else 0
         self.config, self.watched, self.accelerator, self.precision = config, watched, accelerator, precision
-        self.total = stages[-1].last
-        self.snapshots, self.coded = snapshot_steps(config, stages), code_steps(config, stages)
+        self._plan(stages)
         self.beats: deque[tuple[float, int]] = deque([(time.monotonic(), done)], maxlen=500)
         self.last_log = self.last_save = self.last_beat = time.monotonic()
         self.begun = time.monotonic() - (position.time_s if position else 0.0)
@@ -173,9 +173,31 @@ class Recorder:
         )
         self.bar = tqdm(total=self.total, initial=done, unit="step", disable=not self.progress, dynamic_ncols=True)
 
+    def shorten(self, stages: list[Stage]) -> None:
+        """A phase has ended before its time: this is the plan from now on."""
+        self._plan(stages)
+        self._status(total_steps=self.total)
+
     def stop_wanted(self) -> bool:
         """Whether somebody asked this process to stop, by signal or by the stop file."""
         return self.signalled or (self.main and self.run.stop_path.exists())
+
+    def judge(self, stage: Stage, module: TextVAE) -> tuple[float, float]:
+        """What the rules of a phase go by, the same in every process: validation loss and MI, nats a sentence.
+
+        The loss is rec + kl_weight x KL on the watched sentences, at the full weight and before any threshold: -ELBO,
+        and for an autoencoder rec, as in the code of Li et al. 2019.
+        """
+        begun, figures = time.monotonic(), (0.0, 0.0)
+        if self.main and stage.settings is not None:
+            module.eval()
+            seen = evaluate.one_pass(module, self.watched.tokens, seed=self.config.train.seed)
+            module.train()
+            q = seen.posterior
+            loss = seen.rec.double().mean() + stage.settings.kl_weight * q.kl_per_dim().double().sum(1).mean()
+            figures = float(loss), metrics.mutual_information(q.mean, q.logvar, seen.z).lower_nats
+        self.aside += time.monotonic() - begun
+        return processes.told(figures)
 
     def log(self, stage: Stage, done: int, rate: float, window: dict[str, float]) -> None:
         """Write the training event of the steps since the last one, and empty the window."""
@@ -191,18 +213,24 @@ class Recorder:
             rec, kl, charged = (total[name] / total["sentences"] for name in ("rec", "kl", "charged"))
             event |= {"rec_nats": rec, "kl_nats": kl, "kl_charged_nats": charged, "neg_elbo_nats": rec + kl}
             event |= {"kl_weight": stage_kl_weight(stage, done - 1)}
+            if "ahead" in total:
+                event |= {"encoder_updates": total["ahead"] / max(1.0, total["steps"])}
             self.bar.set_postfix_str(f"phase {stage.phase}  rec {rec:.2f}  KL {kl:.2f} nats", refresh=False)
         event |= {"sentences_per_second": round(speed, 1), "memory_mb": round(psutil.Process().memory_info().rss / 1e6)}
         if self.accelerator.device.type == "cuda":
             event |= {"gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6)}
         self._write(self.run.metrics_path, event)
 
-    def report(self, stage: Stage, done: int, module: Any) -> None:
-        """Evaluate on the fixed validation sample, decode what is shown, keep a snapshot where one is due."""
+    def report(self, stage: Stage, done: int, module: Any, factor: float = 1.0) -> None:
+        """Evaluate on the fixed validation sample, decode what is shown, keep a snapshot where one is due.
+
+        `factor` is what is left of the scheduled learning rate.
+        """
         if not self.main:
             return
         begun = time.monotonic()
-        event = self._event(stage, done, "valid") | {"learning_rate": stage_learning_rate(self.config, stage, done)}
+        rate = factor * stage_learning_rate(self.config, stage, done)
+        event = self._event(stage, done, "valid") | {"learning_rate": rate}
         module.eval()
         if stage.settings is None:
             value = self._denoising(module)
@@ -232,17 +260,26 @@ class Recorder:
         module: Any,
         optimizer: torch.optim.Optimizer,
         window: dict[str, float],
+        course: Course,
+        took: dict[int, int],
         force: bool,
     ) -> None:
         """Save model and resume state, unless saving would take more than its share of the time.
 
-        Weights that are not finite are a `ValueError` and replace nothing.
+        `took` are the steps of the phases that have ended before their time. Weights that are not finite are a
+        `ValueError` and replace nothing.
         """
         begun = time.monotonic()
         if not self.main or not (force or (begun - self.last_save) * SAVING_SHARE >= self.saving):
             return
         position = checkpoints.Position(
-            step=done, phase=stage.phase, precision=self.precision, time_s=self._time_s(), window=dict(window)
+            step=done,
+            phase=stage.phase,
+            precision=self.precision,
+            time_s=self._time_s(),
+            window=dict(window),
+            took={str(phase): steps for phase, steps in took.items()},
+            progress=asdict(course.progress),
         )
         weights = distinct_tensors(module)
         if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
@@ -252,7 +289,7 @@ class Recorder:
             )
         if isinstance(module, TextVAE):
             checkpoints.save_model(module, self.run.model_path)
-        checkpoints.save(self.run, position, weights, checkpoints.moments(module, optimizer))
+        checkpoints.save(self.run, position, weights, checkpoints.moments(module, optimizer), course.kept)
         self.last_save = time.monotonic()
         self.saving = self.last_save - begun
         self.aside += self.saving
@@ -287,9 +324,8 @@ class Recorder:
     def _figures(self, stage: Stage, done: int, model: TextVAE) -> dict[str, Any]:
         seen = evaluate.one_pass(model, self.watched.tokens, seed=self.config.train.seed)
         phase = stage.settings or self.config.phase2
-        charged = charged_kl(
-            seen.posterior.kl_per_dim(), per_dimension=phase.free_bits_per_dimension, total=phase.free_bits_total
-        )
+        kl = seen.posterior.kl_per_dim()
+        charged = charged_kl(kl, **phase.charges, mean=kl.mean(0) if phase.over_batch else None)
         self.posterior = seen.posterior
         figures = evaluate.figures(seen, self.watched.words)
         return figures | {"kl_charged_nats": float(charged.double().mean()), "kl_weight": stage_kl_weight(stage, done)}
@@ -311,6 +347,10 @@ class Recorder:
             runs.write_json(folder / "texts.json", {"text": watched.texts[:CODED], **watched.labels})
         codes = {"mean": q.mean[:CODED].half(), "logvar": q.logvar[:CODED].half()}
         checkpoints.write_tensors(folder / f"step-{done}.safetensors", codes)
+
+    def _plan(self, stages: list[Stage]) -> None:
+        self.total = stages[-1].last
+        self.snapshots, self.coded = snapshot_steps(self.config, stages), code_steps(self.config, stages)
 
     def _listen(self) -> None:
         """Take signals for a wish to stop. Outside the main thread only the stop file is heard."""

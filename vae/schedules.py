@@ -6,6 +6,7 @@ A step number counts the steps that are done, over all phases of the run.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vae.config import Config, Phase
@@ -30,8 +31,11 @@ class Stage:
         return (step - self.first) / self.steps_per_epoch
 
 
-def plan(config: Config, sentences: int) -> list[Stage]:
-    """The stages of a run on that many training sentences, in order; a phase of 0 epochs has none."""
+def plan(config: Config, sentences: int, took: Mapping[int, int] | None = None) -> list[Stage]:
+    """The stages of a run on that many training sentences, in order; a phase of 0 epochs has none.
+
+    `took` are the steps of the phases that have ended before their time (`patience`).
+    """
     per_epoch = math.ceil(sentences / config.train.batch_size)
     wanted: list[tuple[int, Phase | None, float]] = [
         (1, config.phase1, config.phase1.epochs),
@@ -43,7 +47,8 @@ def plan(config: Config, sentences: int) -> list[Stage]:
     for phase, settings, epochs in wanted:
         first = stages[-1].last if stages else 0
         if epochs:
-            stages.append(Stage(phase, settings, first, first + max(1, round(epochs * per_epoch)), per_epoch))
+            steps = (took or {}).get(phase, max(1, round(epochs * per_epoch)))
+            stages.append(Stage(phase, settings, first, first + steps, per_epoch))
     return stages
 
 
@@ -88,6 +93,13 @@ def kl_weight(phase: Phase, step: int, steps_per_epoch: int) -> float:
     if phase.kl_schedule == "linear":
         return phase.kl_weight * min(1.0, step / length)
     return phase.kl_weight * min(1.0, 2.0 * (step % length) / length)
+
+
+def word_dropout(phase: Phase, step: int, steps_per_epoch: int) -> float:
+    """Probability of word dropout at a step of a phase: its setting, or falling linearly from it to zero."""
+    if not phase.word_dropout_epochs:
+        return phase.word_dropout
+    return phase.word_dropout * max(0.0, 1.0 - step / (phase.word_dropout_epochs * steps_per_epoch))
 
 
 def learning_rate(peak: float, schedule: str, warmup: int, step: int, total: int) -> float:

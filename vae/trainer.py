@@ -31,10 +31,11 @@ from vae.batching import Batch, Tokens
 from vae.config import Config
 from vae.corpora import Corpus
 from vae.model import TextVAE, blank_model
-from vae.objectives import charged_kl, loss
+from vae.objectives import charged_kl, importance_weighted, loss
+from vae.optimization import WINDOW, Course, Progress, make_optimizer, restore_decoder
 from vae.recorder import Recorder, Stopped, Watched
 from vae.runs import Run, Status
-from vae.schedules import Stage, check_every, plan, stage_kl_weight, stage_learning_rate
+from vae.schedules import Stage, check_every, plan, stage_kl_weight, stage_learning_rate, word_dropout
 from vae.space import Space
 
 BF16_GAIN = 1.2
@@ -63,9 +64,11 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
             corpus = _corpus(run, config)
         tokenizer, module = _start(run, config, corpus, saved)
         tokens = batching.tokenize(tokenizer, corpus.train["text"].tolist(), config.data.max_tokens)
-        stages = [stage for stage in plan(config, len(tokens)) if stage.phase <= last_phase]
-        markers = torch.tensor(base.marker_ids(tokenizer))
+        took = {int(phase): steps for phase, steps in saved[0].took.items()} if saved else {}
+        stages = [stage for stage in plan(config, len(tokens), took) if stage.phase <= last_phase]
+        special = Special(torch.tensor(base.marker_ids(tokenizer)), _unknown(config, tokenizer))
         done = saved[0].step if saved else 0
+        kept = saved[3] if saved else {}
         window: dict[str, float] = defaultdict(float, saved[0].window if saved else {})
         if crew.is_main_process:
             _forget_after(run, saved[0] if saved else None)
@@ -73,62 +76,70 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
             config, stages, saved[0] if saved else None, accelerator, precision, Watched(tokenizer, corpus, config)
         )
 
-        for stage in stages:
-            if done >= stage.last and stage is not stages[-1]:
+        for number in range(len(stages)):
+            stage = stages[number]
+            if done >= stage.last and number < len(stages) - 1:
                 continue
-            # The module of this phase, and what trains in it
+            # The module of this phase, its rules, and what trains in it
             if stage.phase > 0 and not isinstance(module, TextVAE):
                 module = _text_vae(module, config)
+            mine = saved if saved and saved[0].phase == stage.phase else None
+            course = Course(stage, Progress(**mine[0].progress) if mine else Progress(), kept)
+            if done == stage.first:
+                _begin_decoder(module, config, course, after_phase1=number > 0 and stages[number - 1].phase == 1)
             trainable = _freeze(module, stage)
             module.to(accelerator.device)
             settings = config.train
-            optimizer = torch.optim.AdamW(
-                trainable, weight_decay=settings.weight_decay, eps=settings.adam_epsilon, fused=True
-            )
-            if saved and saved[0].phase == stage.phase:
-                checkpoints.load_moments(module, optimizer, saved[2])
+            optimizer = make_optimizer(settings, trainable)
+            if mine:
+                checkpoints.load_moments(module, optimizer, mine[2])
             model, stepper = accelerator.prepare(module.train(), optimizer)
-            new = stage is stages[0] or stages[stages.index(stage) - 1].phase == 0
-            if done == stage.first and new:
+            gradient = Gradient(model, accelerator, trainable, tokens, special, config, stage)
+            if done == stage.first and (number == 0 or stages[number - 1].phase == 0):
                 job.report(stage, done, module)
 
             for step, rows in _batches(stage, tokens, config, done):
-                # A single training step
-                rate = stage_learning_rate(config, stage, step)
+                rate = course.factor * stage_learning_rate(config, stage, step)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
-                _seed(settings.seed, step)
-                whole = _noisy(tokens.batch(rows), tokens.pad, markers, config, stage)
-                mine, share = _share(whole, crew.process_index, crew.num_processes, by_token=stage.phase == 0)
-                if crew.num_processes > 1:
-                    _seed(settings.seed, step, crew.process_index + 1)  # dropout
-                nats, sums = _objective(model, mine.to(accelerator.device), stage, step)
-                accelerator.backward(nats * share)
-                norm = accelerator.clip_grad_norm_(trainable, settings.clip_norm or math.inf)
-                if not bool(torch.isfinite(norm)):
-                    raise ValueError(
-                        f"The loss is not finite at step {step} of phase {stage.phase} (learning rate {rate:g}): lower "
-                        "the learning rate and start again; the weights of the last evaluation are kept."
-                    )
+                # Before it, if asked for, steps of the encoder alone, until their loss stops improving
+                if course.aggressive:
+                    window["steps"] += 1
+                    window["ahead"] += _encoder_ahead(gradient, stepper, module, step, rate) if course.ahead else 0
+
+                # A single training step
+                sums = gradient(step, rows, rate)
+                if course.ahead:
+                    _drop_gradients(module, ENCODER)
                 stepper.step()
                 stepper.zero_grad()
                 done = step + 1
-                counted = {name: value if share else 0.0 for name, value in sums.items()}
-                totals = processes.summed(counted | {"stop": job.stop_wanted()}, crew.device)
+                totals = processes.summed(sums | {"stop": job.stop_wanted()}, crew.device)
                 stop = totals.pop("stop") > 0
                 for name, value in totals.items():
                     window[name] += value
 
-                # Once in a while log, evaluate, sample, save
+                # Once in a while judge, log, evaluate, sample, save
                 job.beat(stage, done)
+                check = done % check_every(config, stage) == 0 or done == stage.last
+                if check and course.watches and course.take(done, *job.judge(stage, module), module, optimizer):
+                    took[stage.phase] = done - stage.first
+                    stages = [stage for stage in plan(config, len(tokens), took) if stage.phase <= last_phase]
+                    stage = stages[number]
+                    job.shorten(stages)
+                if done == stage.last:
+                    course.finish(module)
                 if done % settings.log_every == 0 or done == stage.last:
                     job.log(stage, done, rate, window)
-                if done % check_every(config, stage) == 0 or done == stage.last:
-                    job.report(stage, done, module)
-                    job.save(stage, done, module, optimizer, window, force=done == stage.last)
+                if check:
+                    job.report(stage, done, module, course.factor)
+                    job.save(stage, done, module, optimizer, window, course, took, force=done == stage.last)
                 if stop:
-                    job.save(stage, done, module, optimizer, window, force=True)
+                    job.save(stage, done, module, optimizer, window, course, took, force=True)
                     raise Stopped(f"Stopped at step {done} of {stages[-1].last}; resume goes on from there.")
+                if done == stage.last:
+                    break
+            kept = course.kept
             module = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
             accelerator.free_memory()  # the library keeps what it has prepared, moments and gradients included
 
@@ -159,10 +170,7 @@ def _corpus(run: Run, config: Config) -> Corpus:
     return corpus
 
 
-Saved = tuple[checkpoints.Position, dict[str, Tensor], dict[str, Tensor]]
-
-
-def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tuple[Any, Any]:
+def _start(run: Run, config: Config, corpus: Corpus, saved: checkpoints.Saved | None) -> tuple[Any, Any]:
     """The tokenizer and the module to begin with: the base model, an LSTM, or what the resume state holds."""
     if saved is None:
         torch.manual_seed(config.train.seed)
@@ -183,7 +191,7 @@ def _start(run: Run, config: Config, corpus: Corpus, saved: Saved | None) -> tup
             tokenizer.save_pretrained(run.model_path)
         return tokenizer, module
     tokenizer = base.tokenizer(run.model_path)
-    position, weights, _ = saved
+    position, weights, *_ = saved
     if position.phase == 0:
         t5 = base.fresh_t5(config.pretrain, len(tokenizer))
         t5.load_state_dict(weights, strict=False)  # tied tensors were saved once
@@ -207,6 +215,28 @@ def _text_vae(module: Any, config: Config) -> TextVAE:
         for parameter in (*model.parts()["posterior"], *model.parts()["projection"]):
             torch.nn.init.zeros_(parameter)
     return model
+
+
+def _begin_decoder(module: Any, config: Config, course: Course, *, after_phase1: bool) -> None:
+    """At the beginning of a phase: keep the pretrained decoder if it will be needed; give phase 2 the one it asks for.
+
+    Optimizers always start anew with a phase.
+    """
+    choice, phase = config.phase2.decoder, course.stage.phase
+    if phase == 1 and choice == "restore":
+        course.remember_decoder(module)
+    if phase == 2 and after_phase1:
+        if choice == "reset":
+            _seed(config.train.seed, course.stage.first)
+            module.reset_decoder()
+            recorder.log.info(
+                "Phase 2 begins with a new decoder: random weights, embeddings of its own and W_proj too."
+            )
+        elif choice == "restore":
+            restore_decoder(module, course.kept)
+            recorder.log.info("Phase 2 begins with the pretrained decoder.")
+    if phase == 2:
+        course.kept = {}
 
 
 def _freeze(module: Any, stage: Stage) -> list[torch.nn.Parameter]:
@@ -243,6 +273,94 @@ def _batches(stage: Stage, tokens: Tokens, config: Config, done: int) -> Iterato
         epoch += 1
 
 
+ENCODER, OTHERS = ("encoder", "posterior"), ("embeddings", "projection", "decoder", "head")
+
+
+class Special(NamedTuple):
+    """Token ids that noise is made of."""
+
+    markers: Tensor
+    unknown: int | None
+
+
+class Gradient:
+    """Puts the gradient of the loss of a batch into the parameters of the model, in a phase."""
+
+    def __init__(
+        self,
+        model: Any,
+        accelerator: Accelerator,
+        trainable: list[torch.nn.Parameter],
+        tokens: Tokens,
+        special: Special,
+        config: Config,
+        stage: Stage,
+    ) -> None:
+        self.model, self.accelerator, self.trainable = model, accelerator, trainable
+        self.tokens, self.special, self.config, self.stage = tokens, special, config, stage
+        self.others: tuple[int, list[np.ndarray]] = (-1, [])
+
+    def __call__(self, step: int, rows: np.ndarray, rate: float, ahead: int = 0) -> dict[str, Tensor | float]:
+        """The sums over the sentences of these rows; `ahead` numbers the updates before that of the step (0)."""
+        crew, settings, stage = self.accelerator, self.config.train, self.stage
+        _seed(settings.seed, step, ahead=ahead)
+        whole = _noisy(self.tokens.batch(rows), self.tokens.pad, self.special, self.config, stage, step)
+        mine, share = _share(whole, crew.process_index, crew.num_processes, by_token=stage.phase == 0)
+        if crew.num_processes > 1:
+            _seed(settings.seed, step, crew.process_index + 1, ahead)  # dropout
+        nats, sums = _objective(self.model, mine.to(crew.device), stage, step, counts=share > 0)
+        crew.backward(nats * share)
+        norm = crew.clip_grad_norm_(self.trainable, settings.clip_norm or math.inf)
+        if not bool(torch.isfinite(norm)):
+            raise ValueError(
+                f"The loss is not finite at step {step} of phase {stage.phase} (learning rate {rate:g}): lower "
+                "the learning rate and start again; the weights of the last evaluation are kept."
+            )
+        if ahead:
+            sums |= {"nats": nats.detach() * sums["sentences"], "tokens": float(mine.target.mask.sum())}
+        return {name: value if share else 0.0 for name, value in sums.items()}
+
+    def another(self, step: int, ahead: int) -> np.ndarray:
+        """Rows for the update of that number before a step."""
+        settings, stage = self.config.train, self.stage
+        epoch = (step - stage.first) // stage.steps_per_epoch
+        if self.others[0] != epoch:
+            seed = (settings.seed, stage.phase, epoch, 1)
+            by_length = settings.batches == "by_length"
+            self.others = epoch, batching.shuffled(self.tokens, settings.batch_size, seed, by_length=by_length)
+        return self.others[1][np.random.default_rng((settings.seed, step, ahead)).integers(len(self.others[1]))]
+
+
+def _encoder_ahead(gradient: Gradient, stepper: Any, module: TextVAE, step: int, rate: float) -> int:
+    """Update the encoder alone until its loss stops improving (He et al. 2019, algorithm 1); how many times.
+
+    The loss, nats a token, is compared over windows of `WINDOW` updates, each on another batch.
+    """
+    phase = gradient.stage.settings
+    most = phase.aggressive_updates if phase else 0
+    before, totals = math.inf, {"nats": 0.0, "tokens": 0.0}
+    for ahead in range(1, most + 1):
+        sums = gradient(step, gradient.another(step, ahead), rate, ahead)
+        _drop_gradients(module, OTHERS)
+        stepper.step()
+        stepper.zero_grad()
+        each = processes.summed({name: sums[name] for name in totals}, gradient.accelerator.device)
+        totals = {name: totals[name] + each[name] for name in totals}
+        if ahead % WINDOW == 0:
+            now = totals["nats"] / totals["tokens"]
+            if now >= before:
+                return ahead
+            before, totals = now, {"nats": 0.0, "tokens": 0.0}
+    return most
+
+
+def _drop_gradients(module: TextVAE, parts: tuple[str, ...]) -> None:
+    """Let the next step of the optimizer leave these parts alone."""
+    for part in parts:
+        for parameter in module.parts()[part]:
+            parameter.grad = None
+
+
 class Noisy(NamedTuple):
     """The sentences of a step, with what is drawn for them."""
 
@@ -250,15 +368,20 @@ class Noisy(NamedTuple):
     """What the encoder reads: with tokens deleted, in phase 0 with spans corrupted."""
     target: Batch
     eps: Tensor
-    """The draws from N(0, I) behind z, (sentences, latent); in phase 0 there is no z."""
+    """The draws from N(0, I) behind z, (sentences, latent) or (sentences, draws, latent); in phase 0 there is no z."""
+    read: Tensor | None = None
+    """What the decoder reads of the target, if words are dropped there, (sentences, length)."""
 
     def rows(self, chosen: slice) -> Noisy:
         """Some of the sentences, padded to the longest of them."""
-        return Noisy(_rows(self.source, chosen), _rows(self.target, chosen), self.eps[chosen])
+        target = _rows(self.target, chosen)
+        read = None if self.read is None else self.read[chosen, : target.ids.shape[1]]
+        return Noisy(_rows(self.source, chosen), target, self.eps[chosen], read)
 
     def to(self, device: torch.device) -> Noisy:
         """The same on a device."""
-        return Noisy(self.source.to(device), self.target.to(device), self.eps.to(device))
+        read = None if self.read is None else self.read.to(device)
+        return Noisy(self.source.to(device), self.target.to(device), self.eps.to(device), read)
 
 
 def _rows(batch: Batch, chosen: slice) -> Batch:
@@ -267,14 +390,28 @@ def _rows(batch: Batch, chosen: slice) -> Batch:
     return Batch(batch.ids[chosen, :width], mask[:, :width])
 
 
-def _noisy(batch: Batch, pad: int, markers: Tensor, config: Config, stage: Stage) -> Noisy:
+def _unknown(config: Config, tokenizer: Any) -> int | None:
+    """The token that stands for a dropped word."""
+    if tokenizer.unk_token_id is None and any(phase.word_dropout for phase in config.phases.values()):
+        raise ValueError("Word dropout needs a token <unk>, which the vocabulary has not: set word_dropout to 0.")
+    unknown: int | None = tokenizer.unk_token_id
+    return unknown
+
+
+def _noisy(batch: Batch, pad: int, special: Special, config: Config, stage: Stage, step: int) -> Noisy:
     """A batch on the CPU with its noise, drawn there from torch's global generator whatever the device."""
     if stage.settings is None:
         pretrain = config.pretrain
-        source = batching.corrupt_spans(batch, pretrain.corruption, pretrain.mean_span, markers, pad)
+        source = batching.corrupt_spans(batch, pretrain.corruption, pretrain.mean_span, special.markers, pad)
         return Noisy(source, batch, torch.empty(len(batch.ids), 0))
     source = batching.delete_tokens(batch, stage.settings.token_deletion, pad)
-    return Noisy(source, batch, torch.randn(len(batch.ids), config.model.latent_size))
+    draws = stage.settings.importance_samples
+    shape = (len(batch.ids), draws, config.model.latent_size)
+    eps = torch.randn(shape if draws > 1 else shape[::2])
+    dropout = word_dropout(stage.settings, step - stage.first, stage.steps_per_epoch)
+    if not dropout or special.unknown is None:
+        return Noisy(source, batch, eps)
+    return Noisy(source, batch, eps, batching.drop_words(batch, dropout, special.unknown))
 
 
 def _share(whole: Noisy, process: int, processes: int, *, by_token: bool) -> tuple[Noisy, float]:
@@ -292,23 +429,40 @@ def _share(whole: Noisy, process: int, processes: int, *, by_token: bool) -> tup
     return mine, part * processes / all_
 
 
-def _objective(model: Any, batch: Noisy, stage: Stage, step: int) -> tuple[Tensor, dict[str, Tensor | float]]:
-    """The loss of a step, nats per sentence (phase 0: per token), and the sums that the log is made of."""
+def _objective(
+    model: Any, batch: Noisy, stage: Stage, step: int, *, counts: bool = True
+) -> tuple[Tensor, dict[str, Tensor | float]]:
+    """The loss of a step, nats per sentence (phase 0: per token), and the sums that the log is made of.
+
+    A batch that does not count takes no part in the means over all processes.
+    """
     phase, count = stage.settings, float(len(batch.target.ids))
     if phase is None:
         nats = base.denoising_nats(model, batch.source, batch.target)
         tokens = batch.target.mask.sum()
         return nats, {"denoising": nats.detach() * tokens, "tokens": tokens, "sentences": count}
-    terms = model(*batch)
-    charged = charged_kl(terms.kl_per_dim, per_dimension=phase.free_bits_per_dimension, total=phase.free_bits_total)
-    sums = {"rec": terms.rec, "kl": terms.kl_per_dim, "charged": charged}
-    nats = loss(terms.rec, charged, stage_kl_weight(stage, step))
+    terms, weight = model(*batch), stage_kl_weight(stage, step)
+    if terms.log_ratio is not None:
+        nats = importance_weighted(terms.rec, terms.log_ratio, weight).mean()
+        sums = {"rec": terms.rec.mean(1), "kl": terms.kl_per_dim, "charged": terms.kl_per_dim}
+    else:
+        mean = None
+        if phase.over_batch:
+            total = terms.kl_per_dim.detach().sum(0)
+            mean = processes.averaged(total * counts, count * counts)
+        charged = charged_kl(terms.kl_per_dim, **phase.charges, mean=mean)
+        sums = {"rec": terms.rec, "kl": terms.kl_per_dim, "charged": charged}
+        nats = loss(terms.rec, charged, weight)
     return nats, {name: value.detach().sum() for name, value in sums.items()} | {"sentences": count}
 
 
-def _seed(seed: int, step: int, stream: int = 0) -> None:
-    """Seed torch for one step, from its position alone: stream 0 is that of the batch, n that of its nth process."""
-    torch.manual_seed(int(np.random.SeedSequence((seed, step, stream)).generate_state(1)[0]))
+def _seed(seed: int, step: int, stream: int = 0, ahead: int = 0) -> None:
+    """Seed torch for one step, from its position alone: stream 0 is that of the batch, n that of its nth process.
+
+    `ahead` numbers the updates of the encoder before that of the step.
+    """
+    place = (seed, step, stream, ahead) if ahead else (seed, step, stream)
+    torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
 
 def _forget_after(run: Run, position: checkpoints.Position | None) -> None:

@@ -1,6 +1,7 @@
 """Every knob: what it accepts, what it refuses and in which words, and the way to JSON and back."""
 
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vae.config import PARTS, Config, Data, Knob, Lstm, Model, Phase, Pretrain, Train, knobs, read_json
+from vae.config import FREE_BITS, PARTS, Config, Data, Knob, Lstm, Model, Phase, Pretrain, Train, knobs, read_json
 from vae.recipes import RECIPES, get
 
 SECTIONS = {
@@ -57,7 +58,11 @@ def configs(draw: st.DrawFn) -> Config:
         for name, kind in SECTIONS.items()
     }
     for name in ("phase1", "phase2"):  # keep the rules between fields
-        sections[name] = dataclasses.replace(sections[name], epochs=1.0, free_bits_total=0.0)
+        alone = draw(st.sampled_from([*FREE_BITS, "kl_target"]))
+        others = {knob: 0.0 for knob in (*FREE_BITS, "kl_target") if knob != alone}
+        sections[name] = dataclasses.replace(
+            sections[name], epochs=1.0, importance_samples=1, decoder="reset", **others
+        )
     sections["model"] = dataclasses.replace(sections["model"], latent="gaussian")
     sections["pretrain"] = dataclasses.replace(sections["pretrain"], epochs=1.0, width=64, heads=4)
     return Config(recipe=draw(TEXT), **sections)
@@ -163,6 +168,13 @@ def test_rules_between_fields() -> None:
         Config()
     with pytest.raises(ValueError, match="set one of them to 0"):
         Config(phase2=Phase(epochs=1, free_bits_total=1, free_bits_per_dimension=1))
+    for one, other in itertools.combinations([*FREE_BITS, "kl_target"], 2):
+        with pytest.raises(ValueError, match=f"both {one}=2 and {other}=3: set one of them to 0"):
+            Config(phase1=Phase(**{one: 2, other: 3}), phase2=Phase(epochs=1))
+        with pytest.raises(ValueError, match=rf"importance_samples=5 .*{other}=3 does not apply"):
+            Config(phase2=Phase(epochs=1, importance_samples=5, **{other: 3}))
+    with pytest.raises(ValueError, match="choose reset or keep"):
+        Config(phase2=Phase(epochs=1, decoder="restore"), model=Model(backbone="lstm"))
     with pytest.raises(ValueError, match="choose numbers that divide"):
         Config(phase2=Phase(epochs=1), model=Model(base="fresh"), pretrain=Pretrain(width=10, heads=4))
     with pytest.raises(ValueError, match="set it above 0"):
@@ -183,6 +195,42 @@ def test_idle_settings_are_named_and_no_recipe_has_one() -> None:
     free = Config(phase2=Phase(epochs=1, kl_weight=0, free_bits_total=3)).idle_settings()
     assert free == ["The free bits of phase2 have no effect: its KL weight is 0."]
     assert [get(name).idle_settings() for name in RECIPES] == [[] for _ in RECIPES]
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        ({"phase2": Phase(epochs=1, patience=3)}, "phase2.patience has no effect"),
+        ({"phase2": Phase(epochs=1, patience_decays=2)}, "phase2.patience_decays has no effect"),
+        ({"phase2": Phase(epochs=1, free_bits_over="batch")}, "phase2.free_bits_over has no effect"),
+        ({"phase2": Phase(epochs=1, kl_weight=0, kl_target=4)}, "phase2.kl_target has no effect"),
+        ({"phase2": Phase(epochs=1, word_dropout_epochs=2)}, "phase2.word_dropout_epochs has no effect"),
+        (
+            {"phase2": Phase(epochs=1, aggressive_updates=9, frozen=("encoder", "posterior"))},
+            "phase2.aggressive_updates has no effect",
+        ),
+        ({"phase2": Phase(epochs=1, decoder="reset")}, "phase2.decoder has no effect: there is no phase 1"),
+        ({"phase1": Phase(epochs=1, decoder="reset")}, "phase1.decoder has no effect"),
+        (
+            {"phase1": Phase(epochs=1, frozen=("decoder", "head")), "phase2": Phase(epochs=1, decoder="restore")},
+            "phase2.decoder='restore' has no effect",
+        ),
+        ({"phase2": Phase(epochs=1), "train": Train(optimizer="sgd", weight_decay=1)}, "train.weight_decay has no"),
+    ],
+)
+def test_what_another_setting_leaves_without_effect_is_said(sections: dict[str, Any], said: str) -> None:
+    idle = Config(**sections).idle_settings()
+    assert len(idle) == 1
+    assert idle[0].startswith(said)
+
+
+def test_settings_that_work_together_are_not_called_idle() -> None:
+    phase = Phase(
+        epochs=1, learning_rate_schedule="patience", patience=3, free_bits_target=4, free_bits_over="batch",
+        word_dropout=0.5, word_dropout_epochs=1, aggressive_updates=3, decoder="restore",
+    )  # fmt: skip
+    assert Config(phase1=Phase(epochs=1), phase2=phase).idle_settings() == []
+    assert Config(phase2=Phase(epochs=1, kl_target=3, importance_samples=1)).idle_settings() == []
 
 
 def test_an_lstm_has_no_base_and_no_phase_0_and_says_so() -> None:

@@ -7,6 +7,11 @@ import pytest
 from vae.config import PARTS, Config
 from vae.recipes import FROZEN_DECODER, RECIPES, describe, get
 
+LSTM = [
+    *("lstm-lm", "lstm-ae", "lstm-vae", "lstm-annealed", "lstm-cyclic", "lstm-aggressive", "lstm-fbp", "lstm-fb"),
+    *("lstm-pretrained", "lstm-pretrained-annealed", "lstm-iwae", "li-2019"),
+]
+
 EVERY = pytest.mark.parametrize("name", RECIPES)
 
 
@@ -33,6 +38,8 @@ def test_the_recipes_of_the_product_are_all_there() -> None:
         "free-bits-only",
         "language-model",
         "as-released",
+        *("aggressive", "restored-decoder", "batch-free-bits", "target-rate", "word-dropout"),
+        *LSTM,
     ]
 
 
@@ -49,7 +56,7 @@ def test_the_replay_differs_from_its_recipe_in_memory_batches_learning_rate_and_
     assert replaced == clean
     assert replay.model.backbone == "t5-as-released"
     assert replay.phase1.learning_rate == replay.phase2.learning_rate == 1e-4
-    assert [name for name in RECIPES if get(name).model.backbone != "t5"] == ["as-released"]
+    assert [name for name in RECIPES if get(name).model.backbone not in ("t5", "lstm")] == ["as-released"]
 
 
 def test_the_yardstick_trains_the_decoder_of_two_phase_alike() -> None:
@@ -116,3 +123,45 @@ def test_what_sets_the_contrasts_apart() -> None:
     assert get("free-bits-only").phase2 == dataclasses.replace(
         ours.phase2, epochs=ours.phase1.epochs + ours.phase2.epochs
     )
+
+
+@pytest.mark.parametrize("name", LSTM)
+def test_li_2019_as_printed_in_their_appendix(name: str) -> None:
+    config = get(name)
+    assert (config.model.backbone, config.model.latent_size, config.model.pooling) == ("lstm", 32, "last")
+    assert (config.lstm.embedding, config.lstm.width, config.lstm.dropout) == (128, 512, 0.5)
+    assert (config.train.optimizer, config.train.clip_norm, config.train.batch_size) == ("sgd", 5, 32)
+    pretrained = name in ("lstm-pretrained", "lstm-pretrained-annealed", "li-2019")
+    for phase in [config.phase2, *[config.phase1] * pretrained]:
+        assert (phase.epochs, phase.learning_rate, phase.learning_rate_schedule) == (100, 0.5, "patience")
+        assert (phase.patience, phase.patience_decays) == (2, 5)
+        assert phase.patience_from == (0 if phase.kl_schedule == "constant" else 15)
+    assert bool(config.phase1.epochs) == pretrained == (config.phase2.decoder == "reset")
+    if pretrained:
+        assert (config.phase1.kl_weight, config.phase1.frozen) == (0, ())
+    linear = {"lstm-annealed", "lstm-aggressive", "lstm-pretrained-annealed", "li-2019"}
+    assert (config.phase2.kl_schedule == "linear") == (name in linear)
+    if name in linear:
+        assert (config.phase2.kl_epochs, config.phase2.kl_weight) == (10, 1)
+
+
+def test_what_sets_the_rows_of_li_2019_apart() -> None:
+    assert get("lstm-lm").model.latent == "zero"
+    assert get("lstm-ae").phase2 == dataclasses.replace(get("lstm-vae").phase2, kl_weight=0)
+    assert get("lstm-fbp").phase2 == dataclasses.replace(get("lstm-vae").phase2, free_bits_total=7)
+    assert get("lstm-fb").phase2 == dataclasses.replace(get("lstm-vae").phase2, free_bits_target=7)
+    assert get("lstm-iwae").phase2.importance_samples == 10
+    assert get("lstm-aggressive").phase2 == dataclasses.replace(get("lstm-annealed").phase2, aggressive_updates=100)
+    theirs, without = get("li-2019"), get("lstm-pretrained-annealed")
+    assert theirs.phase1 == without.phase1
+    assert theirs.phase2 == dataclasses.replace(without.phase2, free_bits_target=4)
+
+
+def test_what_goes_beyond_two_phase_differs_from_it_in_one_thing() -> None:
+    ours = get("two-phase")
+    assert get("batch-free-bits").changes(ours) == ["phase2.free_bits_over=batch"]
+    assert get("target-rate").changes(ours) == ["phase2.free_bits_per_dimension=0.0", "phase2.kl_target=16.0"]
+    assert get("word-dropout").changes(ours) == ["phase2.word_dropout=0.4", "phase2.word_dropout_epochs=4"]
+    assert get("restored-decoder").changes(ours) == ["phase1.frozen=embeddings", "phase2.decoder=restore"]
+    assert get("aggressive").changes(get("plain-vae")) == ["phase2.aggressive_updates=100"]
+    assert ours.phase2.free_bits_per_dimension * ours.model.latent_size == 16
