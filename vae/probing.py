@@ -58,13 +58,9 @@ def probe(
     `label` is a column of the corpus; by default the first with 2 to 50 values, and without one nothing is read.
     `ValueError` for a label that is not there or not of that kind, for the split train, and for fewer than 3 sentences.
     """
-    if split == "train":
-        raise ValueError("Probes need sentences that the model was not trained on: choose valid or test.")
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1.")
-    held, train = _sample(getattr(corpus, split), HELD_OUT, seed), _sample(corpus.train, TRAIN, seed)
-    if len(held) < 3:
-        raise ValueError(f"The probes need at least 3 sentences, but {split} has {len(held)}.")
+    held, train = _sample(held_out(corpus, split), HELD_OUT, seed), _sample(corpus.train, TRAIN, seed)
     label = label_of(corpus, label)
     sizes = [size for size in LABELLED if size <= len(train)] if label else []
     rounds = range(seed, seed + seeds)
@@ -86,6 +82,16 @@ def probe(
         seed=seed,
         figures=figures,
     )
+
+
+def held_out(corpus: Corpus, split: str) -> pd.DataFrame:
+    """The sentences to probe on: at least 3, and not those of training."""
+    if split == "train":
+        raise ValueError("Probes need sentences that the model was not trained on: choose valid or test.")
+    frame: pd.DataFrame = getattr(corpus, split)
+    if len(frame) < 3:
+        raise ValueError(f"The probes need at least 3 sentences, but {split} has {len(frame)}.")
+    return frame
 
 
 def label_of(corpus: Corpus, label: str | None = None) -> str | None:

@@ -41,12 +41,13 @@ PROBE_TABLES: Mapping[str, tuple[str, ...]] = {
 }
 """The probes in the order of Li et al. 2019: Tables 4 and 5, 6, 8, and appendix B."""
 
-CONTROLS: Mapping[str, tuple[str, ...]] = {
-    "bag of words": tuple(f"accuracy_words_{size}" for size in LABELLED),
-    "labels shuffled": ("accuracy_mixture_shuffled", *(f"accuracy_shuffled_{size}" for size in LABELLED)),
-    "most frequent label": ("accuracy_majority",),
+CONTROLS: Mapping[str, Mapping[str, str]] = {
+    "bag of words": {f"accuracy_{size}": f"accuracy_words_{size}" for size in LABELLED},
+    "labels shuffled": {"accuracy_mixture": "accuracy_mixture_shuffled"}
+    | {f"accuracy_{size}": f"accuracy_shuffled_{size}" for size in LABELLED},
+    "most frequent label": {f"accuracy_{size}": "accuracy_majority" for size in LABELLED},
 }
-"""What an accuracy is held against."""
+"""What each accuracy is held against, by the name of the accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,9 @@ def _probe(options: argparse.Namespace) -> Answer:
     documents = [{"run": name, "split": options.split, **each.to_dict()} for name, each in found.items()]
     beside = {f"{name}*": published.PRINTED[name] for name in ("AE", "VAE", "theirs")}
     words = [_probes_table(title, names, found, beside) for title, names in report.PROBE_TABLES.items()]
-    words += [_probes_table(title, names, found, {}) for title, names in report.CONTROLS.items()]
+    words += [
+        _probes_table(title, list(dict.fromkeys(names.values())), found, {}) for title, names in report.CONTROLS.items()
+    ]
     labels = ", ".join(f"{name}: {each.label or 'none'}" for name, each in found.items())
     words.append(f"Label that was read: {labels}.\n* {published.SOURCE}, on other data: {published.WHERE}.")
     return Answer(documents[0] if len(documents) == 1 else documents, "\n\n".join(filter(None, words)))
@@ -95,7 +97,8 @@ def _probed(name: str, options: argparse.Namespace) -> report.Probes:
     space, run = opened(name)
     step = run.status.step if run else 0
     corpus = corpus_of(run, options.data)
-    probing.label_of(corpus, options.label)  # a wrong one is said before minutes of work
+    probing.held_out(corpus, options.split)  # what is wrong is said before minutes of work
+    probing.label_of(corpus, options.label)
     if run and options.data is None and report.load(run, options.split) is None:
         _measured(name, options)
     seeds = probing.SEEDS if options.seeds is None else options.seeds

@@ -104,7 +104,10 @@ def smoothness(
     apart = np.linalg.norm(codes[i] - codes[j], axis=1)
     edits = edit_distances([texts[k] for k in i], [texts[k] for k in j]).astype(np.float64)
     drawn = (generator.multinomial(n, np.full(n, 1 / n)) for _ in range(resamples))
-    again = [correlation(apart, edits, (count[i] * count[j]).astype(np.float64)) for count in drawn]
+    weights = ((count[i] * count[j]).astype(np.float64) for count in drawn)
+    again = [
+        correlation(apart, edits, each) for each in weights if each.any()
+    ]  # of a few sentences it may be one alone
     low, high = np.quantile(again, (0.025, 0.975))
     return correlation(apart, edits), (float(low), float(high))
 

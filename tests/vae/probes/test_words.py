@@ -123,6 +123,11 @@ class TestSmoothness:
         assert probes.correlation(x, y, times.astype(float)) == pytest.approx(repeated)
         assert probes.correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
 
+    def test_three_sentences_will_do(self) -> None:
+        value, (low, high) = probes.smoothness(np.array([[0.0], [1.0], [3.0]]), ["a", "a b", "a b c d"], pairs=50)
+        assert value == pytest.approx(1)
+        assert -1 <= low <= high <= 1
+
     def test_too_few(self) -> None:
         with pytest.raises(ValueError, match="at least 3 sentences"):
             probes.smoothness(np.zeros((2, 1)), ["a", "b"])

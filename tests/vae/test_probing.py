@@ -1,0 +1,207 @@
+"""The probes of a model: on what they stand, what must not matter, and how a run keeps them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from vae import evaluate, probing, report
+from vae.cli import main
+from vae.corpora import Corpus
+from vae.glossary import METRICS
+from vae.posterior import DiagonalGaussian
+from vae.probes.published import PRINTED
+from vae.report import CONTROLS, PROBE_TABLES, Probes
+from vae.runs import Run
+from vae.space import Space
+
+
+@pytest.fixture(scope="module")
+def corpus(sentences: list[str]) -> Corpus:
+    mixed = [sentences[i] for i in np.random.default_rng(0).permutation(len(sentences))]
+    frame = pd.DataFrame({"text": mixed, "line": [str(i) for i in range(120)]})
+    frame["place"] = ["park" if "park" in text else "elsewhere" for text in mixed]
+    return Corpus(name="scenes", train=frame[:100], valid=frame[100:104], test=frame[100:], note="")
+
+
+@pytest.fixture(scope="module")
+def found(make_space: Callable[..., Space], corpus: Corpus) -> Probes:
+    return probing.probe(make_space(), corpus, seeds=2)
+
+
+@pytest.fixture
+def run(trained_run: Run, tmp_path: Path) -> Run:
+    shutil.copytree(trained_run.path, tmp_path / "run")
+    return Run(tmp_path / "run")
+
+
+def test_every_probe_has_its_words_and_its_place_in_a_table(found: Probes) -> None:
+    placed = {name for names in PROBE_TABLES.values() for name in names}
+    placed |= {name for names in CONTROLS.values() for name in names.values()}
+    assert found.figures.keys() <= placed <= METRICS.keys()
+    assert {name for values in PRINTED.values() for name in values} <= placed
+    assert found.figures.keys() == {name for name in placed if not name.endswith(("_500", "000"))}
+
+
+def test_figures_lie_in_their_intervals(found: Probes) -> None:
+    for name, each in found.figures.items():
+        assert each.interval is None or each.interval[0] <= each.value <= each.interval[1], name
+        assert each.value == pytest.approx(np.mean(each.by_seed)), name
+        assert each.n == {"smoothness": 100_000, "copying_words": 300}.get(name, 20), name
+
+
+def test_without_swaps_the_cost_is_that_of_a_report(
+    found: Probes, make_space: Callable[..., Space], corpus: Corpus
+) -> None:
+    plain = evaluate.evaluate(make_space(), corpus.test, samples=1)
+    assert found.figures["rec_swaps_0_nats"].by_seed[0] == pytest.approx(plain.rec_nats, rel=1e-5)
+    assert found.figures["bleu_swaps_0"].value == pytest.approx(plain.bleu)
+
+
+def test_swaps_reach_the_encoder_and_seeds_draw_other_ones(found: Probes) -> None:
+    costs = [found.figures[f"rec_swaps_{k}_nats"].value for k in range(5)]
+    assert len(set(costs)) == 5
+    first, second = found.figures["rec_swaps_3_nats"].by_seed
+    assert first != second
+
+
+def test_the_same_seed_gives_the_same(found: Probes, make_space: Callable[..., Space], corpus: Corpus) -> None:
+    assert probing.probe(make_space(), corpus, seeds=2).figures["rec_swaps_2_nats"] == found.figures["rec_swaps_2_nats"]
+
+
+def test_the_first_label_with_few_values_is_read(found: Probes, corpus: Corpus) -> None:
+    assert (found.label, found.classes) == ("place", 2)
+    assert probing.label_of(corpus, "place") == "place"
+    for wrong in ("line", "nobody", "text"):
+        with pytest.raises(ValueError, match="choose place"):
+            probing.label_of(corpus, wrong)
+
+
+def test_without_labels_nothing_is_read(make_space: Callable[..., Space], corpus: Corpus) -> None:
+    bare = {split: getattr(corpus, split)[["text"]] for split in ("train", "valid", "test")}
+    steps: list[tuple[int, int]] = []
+    found = probing.probe(
+        make_space(), replace(corpus, **bare), split="valid", seeds=1, watch=lambda *at: steps.append(at)
+    )
+    assert found.label is None
+    assert not [name for name in found.figures if name.startswith("accuracy")]
+    assert steps == [(i + 1, len(steps)) for i in range(len(steps))]
+
+
+def test_all_steps_are_counted(make_space: Callable[..., Space], corpus: Corpus) -> None:
+    steps: list[tuple[int, int]] = []
+    probing.probe(make_space(), corpus, split="valid", seeds=1, watch=lambda *at: steps.append(at))
+    assert steps == [(i + 1, len(steps)) for i in range(len(steps))]
+
+
+def test_training_sentences_are_not_held_out(space: Space, corpus: Corpus) -> None:
+    with pytest.raises(ValueError, match="choose valid or test"):
+        probing.probe(space, corpus, split="train")
+
+
+class Copier(Space):
+    """A model that writes one training sentence whatever it is given, and whose code is the label."""
+
+    def __init__(self, space: Space, corpus: Corpus) -> None:
+        super().__init__(space.model, space.tokenizer)
+        self.sentence = corpus.train["text"].iloc[3]
+
+    def encode(self, texts: list[str], **_: object) -> DiagonalGaussian:
+        mean = torch.tensor([[float("park" in text), 0.5] for text in texts])
+        return DiagonalGaussian(mean, torch.full_like(mean, -9.0))
+
+    def decode(self, z: torch.Tensor, **_: object) -> list[str]:
+        return [self.sentence] * len(z)
+
+    def nll(self, texts: list[str], z: torch.Tensor, **_: object) -> torch.Tensor:
+        return z[:, 0] + 1
+
+    def sample_prior(self, n: int, seed: int = 0) -> torch.Tensor:
+        return torch.zeros(n, 2)
+
+
+def test_a_code_that_is_the_label_and_a_decoder_that_copies(space: Space, corpus: Corpus) -> None:
+    found = probing.probe(Copier(space, corpus), corpus, seeds=2).figures
+    assert (found["accuracy_100"].value, found["accuracy_mixture"].value) == (100, 100)
+    assert found["accuracy_shuffled_100"].value < 100
+    assert found["copying_words"].value == 0
+    assert found["copying_heldout_words"].value >= 1
+
+
+def test_diverged_weights_are_said(space: Space, corpus: Corpus) -> None:
+    broken = SimpleNamespace(encode=lambda texts: SimpleNamespace(mean=torch.full((len(texts), 2), torch.nan)))
+    with pytest.raises(ValueError, match="codes are not finite"):
+        probing.probe(broken, corpus)  # type: ignore[arg-type]
+
+
+def test_a_run_keeps_its_probes_with_its_report(run: Run, found: Probes, make_space: Any, sentences: list[str]) -> None:
+    whole = evaluate.evaluate(make_space(), pd.DataFrame({"text": sentences[:12]}), samples=1)
+    step = run.status.step
+    with pytest.raises(ValueError, match="evaluate it first"):
+        report.save_probes(run, "test", step, found)
+    report.save(run, "test", step, whole)
+    before = json.loads((run.reports_path / "test.json").read_text(encoding="utf-8"))
+    assert "probes" not in before
+    report.save_probes(run, "test", step, found)
+    kept = report.load(run)
+    assert kept is not None
+    assert kept.probes == found
+    assert replace(kept, probes=None) == whole
+    after = json.loads((run.reports_path / "test.json").read_text(encoding="utf-8"))
+    assert before.items() <= after.items()  # what an earlier version reads is all there
+    assert after["probes"]["figures"]["rec_swaps_1_nats"]["unit"] == "nats"
+
+    report.save(run, "test", step, whole)  # measured again: the same weights, the same probes
+    again = report.load(run)
+    assert again is not None
+    assert again.probes == found
+    report.save(run, "test", step + 1, whole)  # other weights
+    assert "probes" not in json.loads((run.reports_path / "test.json").read_text(encoding="utf-8"))
+
+
+def test_the_command_evaluates_first_and_prints_every_form(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["evaluate", str(run.path), "--probes", "--seeds", "1", "--samples", "1"]
+    assert main([*words, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["label"] == "subject"
+    kept = report.load(run)
+    assert kept is not None
+    assert kept.probes is not None
+    assert kept.probes.to_dict() == {name: document[name] for name in document if name not in {"run", "split"}}
+    assert main([*words, "--csv"]) == 0
+    head, own, *printed = capsys.readouterr().out.splitlines()
+    assert {"run", "rec_swaps_1_nats", "rec_swaps_1_nats_low", "source"} <= set(head.split(","))
+    assert own.startswith("run,test,subject")
+    assert len(printed) == 7
+    assert main([*words, "--latex"]) == 0
+    assert capsys.readouterr().out.count(r"\begin{tabular}") == len(PROBE_TABLES)
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "8.6" in said  # BLEU as printed
+    assert "as printed" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--probes", "--label", "nobody"], "choose subject"),
+        (["--probes", "--against", "x"], "leave it out"),
+        (["--probes", "--split", "train"], "choose valid or test"),
+        (["--label", "subject"], "belong to --probes"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    words: list[str], problem: str, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(run.path), *words]) == 2
+    assert problem in capsys.readouterr().err.splitlines()[-1]
