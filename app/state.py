@@ -195,6 +195,10 @@ EVALUATE_CLOSELY = "evaluate_closely"
 EVALUATE_MISSED = "evaluate_missed"
 """Evaluate page: whether only the sentences are listed that were not rebuilt word for word."""
 
+EVALUATE_PROBED = "evaluate_probed"
+EVALUATE_LABEL = "evaluate_label"
+"""Evaluate page: the run to be probed, and the label to be read."""
+
 COMPARE_VIEW = "compare"
 """Compare page: all runs, or sweeps."""
 COMPARE_TEXT = "compare_text"

@@ -60,6 +60,7 @@ from app.backend.dimensions import (
 from app.backend.errands import Errand
 from app.backend.erratum import ERRATUM_DATA, erratum_rows
 from app.backend.evaluations import (
+    PRINTED_WHERE,
     REPORT_TABLE,
     SAMPLES,
     Evaluation,
@@ -71,10 +72,16 @@ from app.backend.evaluations import (
     measure,
     measured,
     measuring,
+    probe,
+    probe_command,
+    probe_rows,
+    probe_tables,
+    probing,
     report_rows,
     report_sentences,
     report_symbol,
     stop_measuring,
+    stop_probing,
     trajectory,
 )
 from app.backend.films import FILM_FIGURES, Reel, film_encode, film_pending, film_python, film_weights, reel
@@ -219,6 +226,7 @@ __all__ = [
     "FILM_FIGURES",
     "MOST_AT_ONCE",
     "PRESETS",
+    "PRINTED_WHERE",
     "RACE_SIZES",
     "RADIUS",
     "REPORT_TABLE",
@@ -361,6 +369,11 @@ __all__ = [
     "preset_about",
     "preview",
     "prior",
+    "probe",
+    "probe_command",
+    "probe_rows",
+    "probe_tables",
+    "probing",
     "project",
     "queue",
     "race_config",
@@ -392,6 +405,7 @@ __all__ = [
     "steered_python",
     "stop",
     "stop_measuring",
+    "stop_probing",
     "strengths",
     "strips",
     "sweep",

@@ -18,10 +18,14 @@ from app.backend.listing import Entry
 from app.backend.models import mark
 from vae import doctor, runs, tables
 from vae import report as reports
+from vae.probes import published
 from vae.report import Report
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PRINTED_WHERE = published.WHERE
+"""Where the paper's figures come from."""
 
 REPORT_TABLE = reports.TABLE
 """The figures of a table for a paper, in order."""
@@ -81,6 +85,64 @@ def measuring(name: str) -> Errand | None:
 def stop_measuring(name: str) -> None:
     """End the measuring of a run."""
     errands.stop(_key(name))
+
+
+def probe(name: str, label: str = "") -> None:
+    """Start probing a run on its test sentences, unless that is on its way; without a label, the first that fits."""
+    run = runs.find(name)
+    arguments = ["evaluate", str(run.path.resolve()), "--probes", *(["--label", label] if label else [])]
+    try:
+        errands.start(_key(name, "probes"), arguments, run.reports_path / "probes.log")
+    except OSError as error:
+        raise ValueError(f"{name} could not be probed ({error.strerror}).") from error
+
+
+def probing(name: str) -> Errand | None:
+    """How the probing of a run is coming on, or why it failed; none if nobody has started it, or it is done."""
+    return errands.state(_key(name, "probes"))
+
+
+def stop_probing(name: str) -> None:
+    """End the probing of a run."""
+    errands.stop(_key(name, "probes"))
+
+
+def probe_tables(probed: Iterable[Evaluation]) -> dict[str, list[str]]:
+    """The figures of each table of probes, by its title; what no run has is left out."""
+    known = {name for each in probed if each.report.probes for name in each.report.probes.figures}
+    tables = {title: [name for name in names if name in known] for title, names in reports.PROBE_TABLES.items()}
+    return {title: names for title, names in tables.items() if names}
+
+
+def probe_rows(probed: Iterable[Evaluation], title: str) -> list[dict[str, Any]]:
+    """The rows of a table of probes: runs, what their accuracies are held against, and the paper's as printed.
+
+    A row has run, source, intervals, and the figures by name.
+    """
+    names = reports.PROBE_TABLES[title]
+    rows = []
+    for each in probed:
+        if each.report.probes is None:
+            continue
+        figures = each.report.probes.figures
+        kinds = {each.name: {name: name for name in names}}
+        kinds |= {f"{each.name}, {control}": of for control, of in reports.CONTROLS.items() if of.keys() & set(names)}
+        for kind, of in kinds.items():
+            there = {name: figures[source] for name, source in of.items() if source in figures}
+            intervals = {name: figure.interval for name, figure in there.items() if figure.interval}
+            values = {name: figure.value for name, figure in there.items()}
+            rows.append({"run": kind, "source": "measured", "intervals": intervals, **values})
+    printed = (
+        {"run": method, "source": published.SOURCE, "intervals": {}, **{n: v for n, v in values.items() if n in names}}
+        for method, values in published.PRINTED.items()
+    )
+    return rows + [row for row in printed if row.keys() & set(names)]
+
+
+def probe_command(probed: Iterable[Evaluation]) -> str:
+    """The line that probes the same runs from a terminal."""
+    words = [str(shell.shown(runs.find(each.name).path)) for each in probed]
+    return shell.line(["python", "-m", "vae", "evaluate", *words, "--probes"])
 
 
 def report_rows(found: Iterable[Evaluation]) -> list[dict[str, Any]]:
@@ -145,8 +207,8 @@ def trajectory(name: str) -> pd.DataFrame:
     return pd.DataFrame({"step": steps, "phase": phases, **figures}).dropna()
 
 
-def _key(name: str) -> tuple[str, str]:
-    return "evaluate", str(runs.find(name).path.resolve())
+def _key(name: str, kind: str = "evaluate") -> tuple[str, str]:
+    return kind, str(runs.find(name).path.resolve())
 
 
 def _sound(entry: Entry) -> bool:

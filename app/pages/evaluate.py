@@ -8,6 +8,7 @@ from app.components import report_figures
 from app.components.address import heed
 from app.components.erratum import OWN, erratum
 from app.components.evaluation_card import evaluation_card
+from app.components.report_probes import report_probes
 from app.components.report_sentences import report_sentences
 from app.components.report_table import report_table
 
@@ -70,6 +71,7 @@ if found:
     report_figures.information(found, shown)
     report_figures.by_position(found, shown)
     st.caption("Every figure has two buttons over it: save it as SVG, and show it large.")
+    report_probes(found, entries)
 
     st.subheader("One run closely", anchor=False)
     heed({state.EVALUATE_CLOSELY: list(shown)})

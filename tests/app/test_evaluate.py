@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import backend, state
 from app.backend import errands
 from app.components import report_figures
+from vae.report import Probe, Probes
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 ONE_RUN = 6
@@ -49,7 +50,9 @@ def labels(at, kind):
 def underway(monkeypatch):
     """What the measuring of each run says, by its name; and what was started and stopped."""
     told = {}
-    monkeypatch.setattr(errands, "state", lambda key: told.get(Path(key[1]).name))
+    monkeypatch.setattr(
+        errands, "state", lambda key: told.get(Path(key[1]).name) if key[0] == "evaluate" else told.get(key)
+    )
     monkeypatch.setattr(errands, "start", lambda key, words, log: told.update(started=words))
     monkeypatch.setattr(errands, "stop", lambda key: told.update(stopped=key))
     return told
@@ -321,3 +324,50 @@ def test_the_runs_page_leads_here(make_measured):
     at.switch_page("app/pages/runs.py").run()
     (link,) = (link.proto for link in at.get("page_link") if link.proto.label == "Evaluate")
     assert (link.page, link.query_string) == ("evaluate", "run=good")
+
+
+def probes_of(accuracy=80.0):
+    figure = Probe(value=accuracy, interval=(accuracy - 2, accuracy + 2), n=100, by_seed=[accuracy])
+    names = ("smoothness", "bleu_swaps_0", "accuracy_100", "accuracy_words_100", "accuracy_majority", "copying_words")
+    return Probes(label="tone", classes=2, train_sentences=500, seed=0, figures=dict.fromkeys(names, figure))
+
+
+def test_probes_stand_beside_what_is_printed(make_measured):
+    make_measured("good", probes=probes_of())
+    make_measured("other", probes=probes_of(70.0))
+    assert list(backend.probe_tables([backend.evaluation("good")])) == [
+        "Rebuilding and smoothness",
+        "Labels read from the codes",
+        "Copying",
+    ]
+    rows = backend.probe_rows([backend.evaluation("good")], "Labels read from the codes")
+    shown = {row["run"]: row.get("accuracy_100") for row in rows}
+    assert shown["good"] == shown["good, bag of words"] == shown["good, most frequent label"] == 80
+    assert (shown["theirs"], shown["AE"]) == (83.8, 78.4)  # Table 8
+    assert {row["source"] for row in rows} == {"measured", "Li et al. 2019, as printed"}
+    at = open_page(evaluate_runs=["good", "other"])
+    (table,) = [each.value for each in at.dataframe if "accuracy_100" in each.value]
+    assert dict(zip(table["run"], table["accuracy_100"], strict=True))["other"] == "70.0"
+    assert "good: tone; other: tone" in said(at)
+    at.toggle(key=state.EVALUATE_INTERVALS).set_value(True).run()
+    (table,) = [each.value for each in at.dataframe if "accuracy_100" in each.value]
+    assert "70.0 (68.0 to 72.0)" in set(table["accuracy_100"])
+    assert not at.exception
+
+
+def test_a_run_is_probed_in_the_background(make_measured, underway):
+    run = make_measured("good")
+    run.model_path.mkdir(exist_ok=True)
+    (run.model_path / "config.json").write_text("{}", encoding="utf-8")
+    at = open_page()
+    at.text_input(key=state.EVALUATE_LABEL).set_value("tone").run()
+    at.button(key="evaluate_probe").click().run()
+    assert underway["started"] == ["evaluate", str(run.path.resolve()), "--probes", "--label", "tone"]
+    underway["probes", str(run.path.resolve())] = backend.Errand(seconds=30.0, progress=(10, 40))
+    at.run()
+    (bar,) = at.get("progress")
+    assert bar.proto.text == "good: step 10 of 40 · about 2 min left"
+    at.button(key="evaluate_stop_probes_good").click().run()
+    assert underway["stopped"] == ("probes", str(run.path.resolve()))
+    underway["probes", str(run.path.resolve())] = backend.Errand(problem="error: 'tone' is no label")
+    assert "could not be probed" in said(at.run())
