@@ -1,4 +1,4 @@
-"""The nine defects of the released code of Park & Lee 2021, each with a test that fails on it.
+"""The nine defects of the code of Park & Lee 2021 and that of Li et al. 2019, each with a test that fails on it.
 
 Each test is a check, written as a function that raises, applied to our code, which must pass, and to the defect
 itself, rebuilt in a few lines, which must not: so the check is known to be able to fail.
@@ -24,6 +24,7 @@ from vae.backbones.t5 import T5Backbone
 from vae.batching import Batch
 from vae.config import Config, Phase
 from vae.model import TextVAE, pool
+from vae.objectives import charged_kl, importance_weighted
 from vae.posterior import DiagonalGaussian
 from vae.recipes import RECIPES
 from vae.runs import Run
@@ -217,7 +218,7 @@ class _Scored:
     def __init__(self, model: TextVAE, rec: Callable[[Tensor, Batch], Tensor] | None) -> None:
         self.model, self.rec = model, rec or model.reconstruction
 
-    def __call__(self, source: Batch, target: Batch, eps: Tensor) -> Any:
+    def __call__(self, source: Batch, target: Batch, eps: Tensor, read: Tensor | None) -> Any:
         terms = self.model(source, target, eps)
         return terms._replace(rec=self.rec(self.model.encode(source).at(eps), target))
 
@@ -501,3 +502,44 @@ def test_9_training_and_validation_speak_of_one_unit(trained_run: Run) -> None:
     check(last["train"], last["valid"])
     tokens = 25
     rejects(check, last["train"], last["valid"] | {"rec_nats": last["valid"]["rec_nats"] / tokens})
+
+
+# --------------------------------------------------------------- of the code of Li et al. 2019: IWAE has the wrong sign
+
+
+def test_the_importance_weighted_bound_tightens_with_more_draws(space: Space, sentences: list[str]) -> None:
+    """log 1/K sum w, and not log 1/K sum 1/w: at one draw they are the same, with more they part from each other."""
+    batch = batch_of(space, sentences[:20])
+
+    @torch.no_grad()
+    def check(bound: Callable[[Tensor, Tensor], Tensor]) -> None:
+        torch.manual_seed(0)
+        terms = space.model(batch, batch, torch.randn(20, 64, space.model.latent_size))
+        rec, ratio = terms.rec, terms.log_ratio
+        one, many = bound(rec[:, :1], ratio[:, :1]), bound(rec, ratio)
+        torch.testing.assert_close(one, (rec + ratio)[:, 0], rtol=1e-5, atol=1e-4)
+        each = (rec + ratio).mean(1)  # -ELBO by 64 draws
+        assert (many <= each + 1e-3).all()
+        assert many.mean() < each.mean()
+
+    def as_released(rec: Tensor, ratio: Tensor) -> Tensor:
+        return torch.logsumexp(rec + ratio, 1) - math.log(rec.shape[1])
+
+    check(importance_weighted)
+    rejects(check, as_released)
+
+
+# ----------------------------------------------------------------- and the two lambdas of the papers are not one number
+
+
+def test_a_target_of_a_sentence_is_shared_by_its_dimensions() -> None:
+    """lambda = 3 of Li et al. 2019 is 0.094 nats for each of 32 dimensions; of Park & Lee 2021 it is 3 for each."""
+    kl = torch.full((4, 32), 0.1)
+
+    def check(charged: Callable[[Tensor, float], Tensor]) -> None:
+        assert charged(kl, 3.0).tolist() == pytest.approx([3.2] * 4)
+        assert charged(kl, 3.3).tolist() == [0.0] * 4
+
+    check(lambda kl, target: charged_kl(kl, target=target))
+    rejects(check, lambda kl, target: charged_kl(kl, per_dimension=target))
+    rejects(check, lambda kl, target: (kl * (kl > target)).sum(1))
