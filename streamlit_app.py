@@ -15,81 +15,89 @@ st.set_page_config(page_title="Bottleneck", page_icon=str(HERE / "assets" / "mar
 st.logo(str(HERE / "assets" / "logo.svg"), size="large")
 
 page = st.navigation(
-    [
-        st.Page(
-            "app/pages/home.py",
-            title="Home",
-            icon=":material/home:",
-            default=True,
-            help="What this is, the runs there are, and where to begin.",
-        ),
-        st.Page(
-            "app/pages/train.py",
-            title="Train",
-            icon=":material/model_training:",
-            help="Choose a recipe, a text and a T5, and start a run.",
-        ),
-        st.Page(
-            "app/pages/race.py",
-            title="Race",
-            icon=":material/flag:",
-            help="Recipes side by side from one seed: live, or replayed, with the verdict on each as it is earned.",
-        ),
-        st.Page(
-            "app/pages/runs.py",
-            title="Runs",
-            icon=":material/monitoring:",
-            help="Watch runs train, compare their curves, stop, resume, rename or delete them.",
-        ),
-        st.Page(
-            "app/pages/compare.py",
-            title="Compare",
-            icon=":material/compare_arrows:",
-            help="All runs in one table, what differs between some of them, and sweeps over a few settings.",
-        ),
-        st.Page(
-            "app/pages/evaluate.py",
-            title="Evaluate",
-            icon=":material/straighten:",
-            help="What a latent space is worth: a verdict in words, and the figures for it, runs side by side.",
-        ),
-        st.Page(
-            "app/pages/map.py",
-            title="Map",
-            icon=":material/scatter_plot:",
-            help="The codes of a corpus in the plane: hover to read, choose points to walk between them.",
-        ),
-        st.Page(
-            "app/pages/plane.py",
-            title="Plane",
-            icon=":material/grid_on:",
-            help="An exact plane through latent space, readable everywhere: hover for a sentence, click for its z.",
-        ),
-        st.Page(
-            "app/pages/interpolate.py",
-            title="Interpolate",
-            icon=":material/linear_scale:",
-            help="Walk from one code to another and read the sentences on the way.",
-        ),
-        st.Page(
-            "app/pages/dimensions.py",
-            title="Dimensions",
-            icon=":material/tune:",
-            help="A slider for each dimension of z: what it changes, and what the labels tell about it.",
-        ),
-        st.Page(
-            "app/pages/arithmetic.py",
-            title="Arithmetic",
-            icon=":material/calculate:",
-            help="A − B + C of three sentences, and the direction from some examples to others.",
-        ),
-        st.Page(
-            "app/pages/learn.py",
-            title="Learn",
-            icon=":material/school:",
-            help="A first lesson: two models, the same random codes, and the question which one has collapsed.",
-        ),
-    ],
+    {
+        "": [
+            st.Page(
+                "app/pages/home.py",
+                title="Home",
+                icon=":material/home:",
+                default=True,
+                help="What this is, the runs there are, and where to begin.",
+            ),
+            st.Page(
+                "app/pages/learn.py",
+                title="Learn",
+                icon=":material/school:",
+                help="A first lesson: two models, the same random codes, and the question which one has collapsed.",
+            ),
+        ],
+        "Explore": [
+            st.Page(
+                "app/pages/plane.py",
+                title="Plane",
+                icon=":material/grid_on:",
+                help="An exact plane through latent space, readable everywhere: hover for a sentence, click for its z.",
+            ),
+            st.Page(
+                "app/pages/map.py",
+                title="Map",
+                icon=":material/scatter_plot:",
+                help="The codes of a corpus in the plane: hover to read, choose points to walk between them.",
+            ),
+            st.Page(
+                "app/pages/interpolate.py",
+                title="Interpolate",
+                icon=":material/linear_scale:",
+                help="Walk from one code to another and read the sentences on the way.",
+            ),
+            st.Page(
+                "app/pages/dimensions.py",
+                title="Dimensions",
+                icon=":material/tune:",
+                help="A slider for each dimension of z: what it changes, and what the labels tell about it.",
+            ),
+            st.Page(
+                "app/pages/arithmetic.py",
+                title="Arithmetic",
+                icon=":material/calculate:",
+                help="A − B + C of three sentences, and the direction from some examples to others.",
+            ),
+        ],
+        "Train": [
+            st.Page(
+                "app/pages/train.py",
+                title="Train",
+                icon=":material/model_training:",
+                help="Choose a recipe, a text and a T5, and start a run.",
+            ),
+            st.Page(
+                "app/pages/runs.py",
+                title="Runs",
+                icon=":material/monitoring:",
+                help="Watch runs train, compare their curves, stop, resume, rename or delete them.",
+            ),
+            st.Page(
+                "app/pages/race.py",
+                title="Race",
+                icon=":material/flag:",
+                help="Recipes side by side from one seed: live, or replayed, with the verdict on each as it is earned.",
+            ),
+        ],
+        "Judge": [
+            st.Page(
+                "app/pages/evaluate.py",
+                title="Evaluate",
+                icon=":material/straighten:",
+                help="What a latent space is worth: a verdict in words, and the figures for it, runs side by side.",
+            ),
+            st.Page(
+                "app/pages/compare.py",
+                title="Compare",
+                icon=":material/compare_arrows:",
+                help="All runs in one table, what differs between some of them, and sweeps over a few settings.",
+            ),
+        ],
+    },
     position="top",
 )
 

@@ -116,6 +116,17 @@ def settled() -> Callable[[Any], None]:
     return wait
 
 
+@pytest.fixture(scope="session")
+def turn_to() -> Callable[[Any, str, str], None]:
+    """`turn_to(page, section, name)` chooses a page in the navigation."""
+
+    def choose(page: Any, section: str, name: str) -> None:
+        page.locator("header").get_by_role("button", name=section, exact=True).click()
+        page.get_by_test_id("stTopNavDropdownLink").filter(has_text=name).click()
+
+    return choose
+
+
 def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and app.poll() is None:

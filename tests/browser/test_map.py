@@ -42,7 +42,7 @@ def count(page, settled):
     return int(heading.text_content().split()[0].replace(",", ""))
 
 
-def test_circled_sentences_are_read_summed_up_and_compared(page, address, bundled, tmp_path, settled):
+def test_circled_sentences_are_read_summed_up_and_compared(page, address, bundled, tmp_path, settled, turn_to):
     page.goto(f"{address}/map?run={RUN}&map_method=PCA&map_colour=animal")
     page.locator(".map canvas").wait_for()
     settled(page)
@@ -73,7 +73,7 @@ def test_circled_sentences_are_read_summed_up_and_compared(page, address, bundle
 
     page.get_by_role("link", name="Home").click()
     settled(page)
-    page.get_by_role("link", name="Map", exact=True).first.click()
+    turn_to(page, "Explore", "Map")
     page.get_by_text(re.compile("The means of the groups lie")).wait_for()
     settled(page)
     assert groups(page) == said  # they have waited, and are in the address again

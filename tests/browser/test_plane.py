@@ -177,7 +177,7 @@ def test_the_space_between_the_sentences_is_read_pinned_and_shared(page, address
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
-def test_a_click_does_not_bring_the_plane_again(page, address, bundled, settled):
+def test_a_click_does_not_bring_the_plane_again(page, address, bundled, settled, turn_to):
     """What is here already stays readable, whether a click, a button or a page in between has led to the next run."""
     received = []
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: received.append(len(frame))))
@@ -194,9 +194,9 @@ def test_a_click_does_not_bring_the_plane_again(page, address, bundled, settled)
     page.wait_for_url(lambda url: "plane_a" not in url)
     settled(page)
     assert [hovered(page, x / 10, 0.6) for x in range(1, 10)] == before
-    page.get_by_role("link", name="Arithmetic").first.click()
+    turn_to(page, "Explore", "Arithmetic")
     page.locator(".board").wait_for()
-    page.get_by_role("link", name="Plane").first.click()
+    turn_to(page, "Explore", "Plane")
     page.locator(".plane canvas").wait_for()
     settled(page)
     assert [hovered(page, x / 10, 0.6) for x in range(1, 10)] == before
