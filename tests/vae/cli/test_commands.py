@@ -12,7 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,42 +35,8 @@ TINY = ["--recipe", "plain-vae", "--base", "fresh"] + [
 """A run of a few steps, which learns nothing."""
 
 
-class Said(NamedTuple):
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """Standard output as the one JSON document that it must be."""
-        return json.loads(self.out)
-
-
-Say = Callable[..., Said]
-
-
-@pytest.fixture
-def vae(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Run a command in this process."""
-
-    def say(*arguments: str) -> Said:
-        capsys.readouterr()
-        status = cli.main(arguments)
-        return Said(status, *capsys.readouterr())
-
-    return say
-
-
-@pytest.fixture(autouse=True)
-def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of runs, the priority and the environment of this process stay as they are."""
-    monkeypatch.setenv("BOTTLENECK_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(machine, "lower_priority", lambda: None)
-    for variable in shared.THREAD_VARIABLES:
-        monkeypatch.setenv(variable, "1")
-    monkeypatch.chdir(tmp_path)
+Say = Callable[..., Any]
+"""Run a command in this process: its status, standard output and standard error."""
 
 
 @pytest.fixture
@@ -180,7 +146,7 @@ def test_what_goes_wrong_on_the_way_is_one_line(
         raise error
 
     monkeypatch.setattr(runs, "list_runs", fail)
-    assert vae("runs", "--json") == Said(2, "", line)
+    assert vae("runs", "--json") == (2, "", line)
 
 
 def test_a_mistake_of_ours_is_not_hidden(vae: Say, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +160,7 @@ def test_an_interruption_is_quiet(vae: Say, monkeypatch: pytest.MonkeyPatch) -> 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runs, "list_runs", interrupt)
-    assert vae("runs") == Said(130, "", "")
+    assert vae("runs") == (130, "", "")
 
 
 def test_only_the_answer_reaches_standard_output(vae: Say, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,7 +169,7 @@ def test_only_the_answer_reaches_standard_output(vae: Say, monkeypatch: pytest.M
         return []
 
     monkeypatch.setattr(runs, "list_runs", chat)
-    assert vae("runs", "--json") == Said(0, "[]\n", "a library talks\n")
+    assert vae("runs", "--json") == (0, "[]\n", "a library talks\n")
 
 
 # --- Help and lists ------------------------------------------------------------------------------------------------
@@ -418,8 +384,8 @@ def test_several_processes_of_one_run(vae: Say, monkeypatch: pytest.MonkeyPatch)
     owner = Run("shared").status.pid
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr(jobs, "claim", lambda run: pytest.fail("claimed twice"))
-    assert vae("train", "--run", "shared", "--set", "train.seed=5") == Said(0, "", "")
-    assert vae("train", "--run", "shared", "--set", "train.seed=5", "--json") == Said(0, "", "")
+    assert vae("train", "--run", "shared", "--set", "train.seed=5") == (0, "", "")
+    assert vae("train", "--run", "shared", "--set", "train.seed=5", "--json") == (0, "", "")
     assert trained == [Run("shared")] * 3
     assert Run("shared").status.pid == owner
 
