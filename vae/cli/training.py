@@ -139,7 +139,9 @@ def _queued(run: Run, does: str) -> Answer:
     """Whether a run that was put into the queue trains by now, or what it waits for."""
     status, place = jobs.reconcile(run), jobs.place(run)
     words = f"{run.name} {does} in process {status.pid}; `python -m vae runs` shows how."
-    if place:
+    if status.state == "failed":  # it has died by now
+        words = f"{run.name} could not go on. {status.message}"
+    elif place:
         words = f"{run.name} has place {place} in the queue. {status.message} `python -m vae queue` shows all."
     return Answer({"run": str(run.path), "status": asdict(status), "place": place}, words)
 

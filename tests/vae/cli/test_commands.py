@@ -290,11 +290,27 @@ def test_stop_waits_and_says_what_came_of_it(vae: Say) -> None:
 
 def test_resume_starts_a_process(vae: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make("one", state="stopped", step=8)
-    monkeypatch.setattr(jobs, "_command", lambda run: [sys.executable, "-c", "input()"])
+    monkeypatch.setattr(jobs, "_command", lambda run: [sys.executable, "-c", "import time; time.sleep(600)"])
     said = vae("resume", "one")
     assert said.status == 0
-    assert said.out.startswith(f"one goes on from step 8 in process {run.status.pid};")
-    jobs._children.pop(run.status.pid or 0).wait(10)
+    pid = run.status.pid
+    assert pid
+    assert said.out.startswith(f"one goes on from step 8 in process {pid};")
+    child = jobs._children.pop(pid)
+    child.kill()
+    child.wait(10)
+
+
+def test_a_process_that_dies_at_once_is_said_to_have_died(vae: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make("one", state="stopped", step=8)
+
+    def dead(run: Run) -> Status:
+        return run.update_status(state="failed", pid=None, message="It died.")
+
+    monkeypatch.setattr(jobs, "resume", lambda run, first: run)
+    monkeypatch.setattr(jobs, "reconcile", dead)
+    assert vae("resume", "one").out == "one could not go on. It died.\n"
+    assert run.status.state == "failed"
 
 
 def test_training_is_quiet_work(vae: Say, monkeypatch: pytest.MonkeyPatch) -> None:
