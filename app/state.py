@@ -327,6 +327,18 @@ def restore(*keys: str) -> None:
             st.query_params[key] = value
 
 
+def repeat(*keys: str) -> None:
+    """Tell the browser the whole address again, with what was kept under these keys; once after each `keep`.
+
+    The answer to a gesture brings along the address as it was at that gesture. If it is late, it takes out of the
+    browser's address what a later gesture has put there: so what the later one runs, says it again.
+    """
+    for key in keys:
+        value = st.session_state.get(KEPT, {}).pop(key, None)
+        if value is not None:
+            st.query_params[key] = value
+
+
 def unheard(said: Any) -> list[dict[str, Any]]:
     """The clicks that the trigger of a canvas tells of and that have not been heard; from now on they have.
 

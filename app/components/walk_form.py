@@ -27,40 +27,39 @@ ALLOWED = {
 
 def choose_way() -> backend.Way:
     """The kind of path, and how its codes are read."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = st.segmented_control(
-            "Path",
-            tuple(METHODS),
-            default="Linear",
-            required=True,
-            key=state.WALK_METHOD,
+    method = st.segmented_control(
+        "Path",
+        tuple(METHODS),
+        default="Linear",
+        required=True,
+        key=state.WALK_METHOD,
+        bind="query-params",
+        help="Linear: (1 − t) A + t B, which passes nearer to the origin than random codes lie. Slerp "
+        "(spherical): a turn from A to B, which keeps their distance from it. Both: side by side.",
+    )
+    reading = st.segmented_control(
+        "Reading",
+        DECODINGS,
+        default="Greedy",
+        required=True,
+        key=state.WALK_DECODING,
+        bind="query-params",
+        help="Greedy takes the likeliest word each time. Sample draws words by their probability. Beam keeps "
+        "several beginnings and takes the likeliest whole.",
+    )
+    way = backend.Way(methods=METHODS[method], how=_decoding(reading))
+    if reading == "Sample":
+        draws = st.number_input(
+            "Draws a step",
+            1,
+            5,
+            1,
+            key=state.WALK_DRAWS,
             bind="query-params",
-            help="Linear: (1 − t) A + t B, which passes nearer to the origin than random codes lie. Slerp "
-            "(spherical): a turn from A to B, which keeps their distance from it. Both: side by side.",
+            width=130,
+            help="How often each code is read. What varies from draw to draw, z does not settle.",
         )
-        reading = st.segmented_control(
-            "Reading",
-            DECODINGS,
-            default="Greedy",
-            required=True,
-            key=state.WALK_DECODING,
-            bind="query-params",
-            help="Greedy takes the likeliest word each time. Sample draws words by their probability. Beam keeps "
-            "several beginnings and takes the likeliest whole.",
-        )
-        way = backend.Way(methods=METHODS[method], how=_decoding(reading))
-        if reading == "Sample":
-            draws = st.number_input(
-                "Draws a step",
-                1,
-                5,
-                1,
-                key=state.WALK_DRAWS,
-                bind="query-params",
-                width=130,
-                help="How often each code is read. What varies from draw to draw, z does not settle.",
-            )
-            way = replace(way, draws=int(draws))
+        way = replace(way, draws=int(draws))
     return way
 
 

@@ -79,6 +79,7 @@ def _strip(lane: Lane, number: int, group: str = "") -> None:
         place = rested(key, lane.walk)
         if place is not None:
             st.query_params[state.WALK_PLACE] = f"{place:g}"
+            state.keep(state.WALK_PLACE)
 
     label = f"{lane.side.title}, {lane.method}" if group else ""
     path_strip(lane.walk, position=position(lane.walk), key=key, on_position=follow, group=group, label=label)
@@ -86,6 +87,7 @@ def _strip(lane: Lane, number: int, group: str = "") -> None:
 
 def _maps(lanes: Sequence[Lane], headed: bool = False) -> None:
     """The paths on the maps of their runs, drawn by one method. Codes, and so maps, are of last weights."""
+    state.repeat(state.WALK_PLACE)
     offered = [
         method for method in ("PCA", "UMAP") if all(backend.project(lane.side.model, method.lower()) for lane in lanes)
     ]

@@ -10,7 +10,7 @@ from dataclasses import replace
 import streamlit as st
 
 from app import backend, state
-from app.components import walk_table
+from app.components import walk_form, walk_table
 from app.components.address import SWITCH, Between
 from app.components.latent_map import shortened
 from app.components.path_strip import reading
@@ -38,9 +38,9 @@ def kinds(model: backend.Model) -> list[str]:
     return list(KINDS) if backend.has_codes(model) else list(KINDS)[:1]
 
 
-def ten_pairs(sides: Sequence[Side], home: backend.Model, way: backend.Way, shown: bool) -> None:
+def ten_pairs(sides: Sequence[Side], home: backend.Model, shown: bool) -> None:
     """The form, and unless it is out of sight the ten paths, decoded in one batch a model."""
-    kind, seed, drawn, way = _choose(home, way)
+    kind, seed, drawn, way = _choose(home, shown)
     if not shown:
         return
     for side in sides:
@@ -141,8 +141,9 @@ def _roll() -> None:
     st.session_state[state.WALK_PAIRS_SEED] = random.randrange(10_000)
 
 
-def _choose(home: backend.Model, way: backend.Way) -> tuple[str, int, bool, backend.Way]:
+def _choose(home: backend.Model, shown: bool) -> tuple[str, int, bool, backend.Way]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        way = walk_form.choose_way() if shown else backend.Way()
         kind = st.segmented_control(
             "Ten pairs of",
             kinds(home),
@@ -159,5 +160,5 @@ def _choose(home: backend.Model, way: backend.Way) -> tuple[str, int, bool, back
         )
         seed = st.number_input("Seed", 0, SEEDS - 9, key=state.WALK_PAIRS_SEED, bind="query-params", width=140)
         st.button("Roll", icon=":material/casino:", key="walk_pairs_dice", on_click=_roll)
-        steps = st.slider("Steps", 3, 11, STEPS, key=state.WALK_PAIRS_STEPS, bind="query-params", width=220)
+        steps = st.slider("Steps", 3, 11, STEPS, key=state.WALK_PAIRS_STEPS, bind="query-params", width=120)
     return KINDS[kind], int(seed), bool(drawn), replace(way, steps=int(steps), extend=0.0, draws=1)

@@ -14,16 +14,17 @@ from app.components.walk_lanes import Lane
 from app.components.walk_sides import Side, choose_sides, remarks
 
 
-def one_path(sides: Sequence[Side], home: backend.Model, way: backend.Way, shown: bool) -> None:
+def one_path(sides: Sequence[Side], home: backend.Model, shown: bool) -> None:
     """From A to B: the form, and unless it is out of sight the sentences, their map and their table."""
+    state.repeat(state.WALK_PLACE)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        way = walk_form.choose_steps(walk_form.choose_way() if shown else backend.Way())
+        st.button("Two random codes", icon=":material/casino:", key="walk_pair", on_click=walk_ends.roll, args=(0, 1))
     with st.grid(2, min_column_width=420):
         with st.container():
             a = walk_ends.choose_end(0, home)
         with st.container():
             b = walk_ends.choose_end(1, home)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        way = walk_form.choose_steps(way)
-        st.button("Two random codes", icon=":material/casino:", key="walk_pair", on_click=walk_ends.roll, args=(0, 1))
     if not shown:
         return
     for side in sides:
@@ -45,17 +46,18 @@ def one_path(sides: Sequence[Side], home: backend.Model, way: backend.Way, shown
 
 
 def walks(sides: Sequence[Side], home: backend.Model) -> None:
-    """Of these models, how paths go and are read, and the paths."""
-    way = walk_form.choose_way()
+    """Of these models, one path or ten. How paths go and are read is one choice, made in the view that is open."""
+    state.repeat(state.WALK_PLACE)
     one, ten = st.tabs(walk_pairs.VIEWS, key=state.WALK_VIEW, bind="query-params")
     with one:
-        part(one_path)(sides, home, way, one.open)
+        part(one_path)(sides, home, one.open)
     with ten:
-        walk_pairs.ten_pairs(sides, home, way, ten.open)  # not by itself: it opens a pair in the other view
+        walk_pairs.ten_pairs(sides, home, ten.open)  # not by itself: it opens a pair in the other view
 
 
 def page() -> None:
     """The models, and what is walked through them: parts within parts, of which a gesture redraws its own."""
+    state.repeat(state.WALK_PLACE)
     names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
     if not names:
         st.markdown("There is no trained model yet. Train the first one, then walk through its codes.")
@@ -76,4 +78,5 @@ def page() -> None:
 
 
 st.title("Interpolate", anchor=False)
+state.keep(state.WALK_PLACE)  # the whole page runs: what the address says holds
 part(page)()

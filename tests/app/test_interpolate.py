@@ -313,3 +313,15 @@ def test_garbage_about_sides_and_pairs_is_said(explored):
                 "walk_pairs_steps=99", "walk_pairs_drawn=perhaps", "walk_draws=0"):  # fmt: skip
         assert key in words
     assert len(table(at)) == 11
+
+
+def test_how_paths_go_is_one_choice_for_both_views(explored):
+    at = open_walk(run="explored", walk_method="Slerp", walk_decoding="Beam", walk_beams="3")
+    for view in ("Ten pairs", "One path"):
+        at.session_state[state.WALK_VIEW] = view
+        at.run()
+        assert not at.exception
+        assert at.session_state[state.WALK_METHOD] == "Slerp"
+        assert at.query_params["walk_method"] == "Slerp"
+        assert at.query_params["walk_beams"] == "3"
+        assert "method='slerp'" in at.code[0].value or '"slerp"' in at.code[0].value

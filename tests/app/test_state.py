@@ -13,6 +13,8 @@ def page():
         state.keep("a", "b")
     if st.session_state.get("restore"):
         state.restore("a", "b")
+    if st.session_state.get("repeat"):
+        state.repeat("a", "b")
     if "said" in st.session_state:
         st.session_state["new"] = [click["row"] for click in state.unheard(st.session_state["said"])]
 
@@ -32,6 +34,21 @@ def test_a_gesture_goes_on_from_what_was_kept_whatever_address_it_brings():
     at.run()
     assert not at.exception
     assert dict(at.query_params) == {"a": "1"}
+
+
+def test_what_was_kept_is_said_again_once():
+    at = AppTest.from_function(page)
+    at.query_params["a"] = "1"
+    at.session_state["keep"] = True
+    at.run()
+    at.query_params.clear()
+    at.session_state["keep"], at.session_state["repeat"] = False, True
+    at.run()
+    assert dict(at.query_params) == {"a": "1"}
+    at.query_params["a"] = "2"  # somebody has gone elsewhere since
+    at.run()
+    assert not at.exception
+    assert dict(at.query_params) == {"a": "2"}
 
 
 def test_every_click_is_heard_once():

@@ -148,3 +148,33 @@ def test_a_path_plays_and_ten_pairs_open_as_paths(page, address, bundled, settle
     (strip,) = strips(page, 1)
     assert strip.evaluate(SAID) == merged(space.decode(space.interpolate(a, b, 5)))
     assert page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_an_answer_that_comes_late_takes_nothing_out_of_the_address(page, address, bundled, settled):
+    """Where the reader rests is told and answered with a whole address; meanwhile the other view has been opened."""
+    sockets, held, holding = [], [], False
+
+    def slow(client):
+        server = client.connect_to_server()
+        server.on_message(lambda message: held.append(message) if holding else client.send(message))
+        client.on_message(server.send)
+        sockets.append(client)
+
+    page.route_web_socket(re.compile("_stcore/stream"), slow)
+    page.goto(f"{address}/interpolate?run={RUNS[0]}&walk_steps=5")
+    (strip,) = strips(page, 1)
+    settled(page)
+    holding = True
+    strip.locator("input[type=range]").focus()
+    page.keyboard.press("End")
+    until(page, lambda: len(held) > 2)  # the answer is on its way
+    page.wait_for_timeout(500)
+    page.get_by_role("tab", name="Ten pairs").click()
+    page.wait_for_url(re.compile("walk_view=Ten"))
+    holding = False
+    for message in held:
+        sockets[-1].send(message)
+    page.get_by_role("button", name="Walk it").nth(9).wait_for()
+    settled(page)
+    assert "walk_view=Ten" in page.url
+    assert "walk_t=1" in page.url
