@@ -229,9 +229,7 @@ def _begin_decoder(module: Any, config: Config, course: Course, *, after_phase1:
         if choice == "reset":
             _seed(config.train.seed, course.stage.first)
             module.reset_decoder()
-            recorder.log.info(
-                "Phase 2 begins with a new decoder: random weights, embeddings of its own and W_proj too."
-            )
+            recorder.log.info("Phase 2 begins with a new decoder: random weights, also for W_proj.")
         elif choice == "restore":
             restore_decoder(module, course.kept)
             recorder.log.info("Phase 2 begins with the pretrained decoder.")

@@ -87,6 +87,18 @@ def test_the_best_weights_return_at_a_halving_and_stay_in_the_end() -> None:
     assert model.weight.item() == 2
 
 
+def test_the_optimizer_starts_anew_at_a_halving() -> None:
+    model, under = nn.Linear(1, 1), course()
+    optimizer = torch.optim.AdamW(model.parameters())
+    known = []
+    for step, loss in enumerate([4.0, 5.0, 5.0], 1):
+        model(torch.ones(1)).backward()
+        optimizer.step()
+        under.take(2 * step, loss, 0.0, model, optimizer)
+        known.append(len(optimizer.state))
+    assert known == [2, 2, 0]
+
+
 def test_a_constant_rate_has_no_rule() -> None:
     under = course(learning_rate_schedule="constant")
     assert not under.watches

@@ -175,6 +175,29 @@ def test_a_batch_may_be_smaller_than_the_processes_are_many(make_run: Callable[.
     same_losses(run, one)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kl_target": 3.0},
+        {"free_bits_per_dimension": 0.1, "free_bits_over": "batch", "aggressive_updates": 12},
+        {"importance_samples": 3, "word_dropout": 0.3},
+    ],
+)
+def test_what_is_decided_for_all_is_decided_alike(config: Config, tmp_path: Path, settings: dict[str, Any]) -> None:
+    """Means over the batch, rules, a new decoder: two processes, the second at times with no sentence of its own."""
+    patient: dict[str, Any] = {"learning_rate_schedule": "patience", "patience": 0.5, "patience_decays": 2}
+    both = replace(
+        config,
+        phase1=Phase(epochs=1, kl_weight=0.0, learning_rate=0.05),
+        phase2=Phase(epochs=3, learning_rate=0.05, decoder="reset", **patient, **settings),
+        train=replace(config.train, batch_size=26, optimizer="sgd"),  # AdamW makes much of rounding
+    )
+    one, run = alone(Run.create(tmp_path / "one", both)), Run.create(tmp_path / "run", both)
+    assert [end.code for end in together(run, 2)] == [0, 0]
+    same_losses(run, one)
+    assert run.status.step == one.status.step
+
+
 def test_with_dropout_processes_draw_apart_and_train_as_well(trained_run: Run, tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", trained_run.config)
     together(run, 2)
