@@ -105,7 +105,7 @@ def test_memory_that_runs_out_on_the_way(
     corpus_file: Path, make_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run.create(tmp_path / "run", make_config(f"file:{corpus_file}"))
-    monkeypatch.setattr(trainer, "_objective", lambda *_: torch.empty(2**55))
+    monkeypatch.setattr(trainer, "_objective", lambda *_, **__: torch.empty(2**55))
     with pytest.raises(ValueError, match="Memory ran out"):
         trainer.train(run, progress=False)
     assert run.status.message.startswith("Memory ran out: end other programs first")
