@@ -315,8 +315,8 @@ def explodes(rank: int, run: Run) -> None:
     """The loss of step 20 is not finite, in the share of the second process."""
     objective, steps = trainer._objective, [0]
 
-    def poisoned(*args: Any) -> Any:
-        nats, sums = objective(*args)
+    def poisoned(*args: Any, **counts: bool) -> Any:
+        nats, sums = objective(*args, **counts)
         steps[0] += 1
         return nats * (math.nan if rank == 1 and steps[0] == 21 else 1.0), sums
 
