@@ -30,7 +30,7 @@ def job_queue(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> N
             if waiting:
                 st.toggle("Paused", key=state.QUEUE_PAUSED, on_change=_pause, help="Runs that wait stay waiting.")
             st.number_input(
-                "At once",
+                "Train at once",
                 min_value=1,
                 max_value=backend.MOST_AT_ONCE,
                 key=state.QUEUE_AT_ONCE,

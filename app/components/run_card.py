@@ -85,7 +85,7 @@ def _facts(entry: backend.Entry) -> str:
 def _ways_on(entry: backend.Entry) -> None:
     ways = [("runs", "Curves", "monitoring")]
     if entry.has_model:
-        ways += [("map", "Map", "scatter_plot"), ("interpolate", "Walk", "linear_scale")]
+        ways += [("map", "Map", "scatter_plot"), ("interpolate", "Interpolate", "linear_scale")]
     with st.container(horizontal=True, gap="small"):
         for page, label, icon in ways:
             st.page_link(

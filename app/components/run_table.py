@@ -124,7 +124,7 @@ def _table(shown: pd.DataFrame, columns: Sequence[str]) -> None:
         st.session_state[state.COMPARE_ROUND] = st.session_state.get(state.COMPARE_ROUND, 0) + 1
     key = f"compare_table_{st.session_state.get(state.COMPARE_ROUND, 0)}_{abs(hash(tuple(names)))}"
     st.dataframe(
-        shown.assign(state=_states(shown))[list(columns)],
+        without_minus_zero(shown.assign(state=_states(shown))[list(columns)]),
         hide_index=True,
         column_config={name: _column(name) for name in columns},
         key=key,
@@ -134,6 +134,12 @@ def _table(shown: pd.DataFrame, columns: Sequence[str]) -> None:
         selection_default={"selection": {"rows": [names.index(name) for name in chosen if name in names]}},
         alt="All runs with their newest figures",
     )
+
+
+def without_minus_zero(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with its figures rounded as they are shown, so that none reads −0.0."""
+    digits = {name: METRICS[name].digits for name in frame if name in METRICS}
+    return frame.assign(**{name: frame[name].astype(float).round(places) + 0.0 for name, places in digits.items()})
 
 
 def _tick(key: str, names: Sequence[str]) -> None:

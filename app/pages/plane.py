@@ -34,7 +34,7 @@ CELLS = ("20", "40", "60", "80")
 STEPS = 11
 SEEDS = 2**32 - 1
 LONGEST = 2000  # characters of a typed sentence
-LAST = "Last"
+LAST = "Last weights"
 PLACED = (*state.PLANE_PINS, state.PLANE_WINDOW, state.PLANE_PLACE)  # means nothing on another plane
 
 
@@ -149,12 +149,12 @@ def choose_weights(model: backend.Model) -> int | None:
     options = [LAST, *(f"Step {step}" for step in steps)]
     heed({state.PLANE_SNAPSHOT: options})
     chosen = st.selectbox(
-        "Weights",
+        "Snapshot",
         options,
         key=state.PLANE_SNAPSHOT,
         bind="query-params",
-        width=130,
-        help="The last ones, or those that were kept along the way: see the space form, or collapse.",
+        width=160,
+        help="The run as it is, or as it was at an earlier step: see the space form, or collapse.",
     )
     return None if chosen == LAST else int(chosen.removeprefix("Step "))
 

@@ -41,7 +41,7 @@ def delete(name: str) -> str:
 def open_model() -> None:
     """Open the model folder or Hub id in the form."""
     source = backend.check_source(st.session_state[state.RUNS_SOURCE])
-    state.say(f"{escape(state.open_model(source))} can now be chosen on the pages Map and Interpolate.")
+    state.say(f"{escape(state.open_model(source))} can now be chosen on the pages under Explore.")
 
 
 def actions(entry: backend.Entry) -> None:
@@ -59,19 +59,28 @@ def actions(entry: backend.Entry) -> None:
         if entry.has_model:
             query = {state.RUN: name}
             st.page_link("app/pages/evaluate.py", label="Evaluate", icon=":material/straighten:", query_params=query)
-            st.page_link("app/pages/map.py", label="Open its map", icon=":material/scatter_plot:", query_params=query)
+            st.page_link("app/pages/map.py", label="Map", icon=":material/scatter_plot:", query_params=query)
             st.page_link(
                 "app/pages/interpolate.py", label="Interpolate", icon=":material/linear_scale:", query_params=query
             )
-        if not entry.imported and st.button("Train again with these settings", icon=":material/content_copy:"):
-            reuse(name)
-        if not entry.bundled and (not entry.active or entry.place):
-            with st.popover("Rename", icon=":material/edit:"), st.form("runs_rename", border=False):
-                st.text_input("New name", value=name, key=state.RUNS_NAME)
-                st.form_submit_button("Rename", on_click=attempt, args=(lambda: rename(name),))
-            with st.popover("Delete", icon=":material/delete:"):
-                st.markdown(f"Delete **{escape(name)}** with its curves, weights and codes? Nothing brings them back.")
-                st.button("Delete for good", type="primary", on_click=attempt, args=(lambda: delete(name),))
+        mine = not entry.bundled and (not entry.active or entry.place)
+        if mine or not entry.imported:
+            with st.popover("More", icon=":material/more_horiz:"):
+                more(entry, mine=bool(mine))
+
+
+def more(entry: backend.Entry, *, mine: bool) -> None:
+    """What is done to a run now and then: train another like it, and to one's own, rename and delete it."""
+    name = entry.name
+    if not entry.imported and st.button("Train again with these settings", icon=":material/content_copy:"):
+        reuse(name)
+    if mine:
+        with st.form("runs_rename", border=False):
+            st.text_input("New name", value=name, key=state.RUNS_NAME)
+            st.form_submit_button("Rename", icon=":material/edit:", on_click=attempt, args=(lambda: rename(name),))
+        with st.expander("Delete", icon=":material/delete:"):
+            st.markdown(f"Delete **{escape(name)}** with its curves, weights and codes? Nothing brings them back.")
+            st.button("Delete for good", type="primary", on_click=attempt, args=(lambda: delete(name),))
 
 
 def reuse(name: str) -> None:
@@ -90,13 +99,17 @@ def import_run() -> None:
 
 
 def opener() -> None:
-    """The form that opens a model from elsewhere."""
-    with st.popover("Open another model", icon=":material/folder_open:"), st.form("runs_open", border=False):
+    """The forms that bring in what comes from elsewhere: a model for this session, a run of another program."""
+    with st.popover("From elsewhere", icon=":material/folder_open:"):
+        model, run = st.container(), st.container()
+    with model, st.form("runs_open", border=False):
+        st.markdown("**Open a model** for this session")
         st.text_input("Model folder or Hub id", key=state.RUNS_SOURCE, placeholder="name/model or /folder/of/a/model")
         st.form_submit_button("Open", on_click=attempt, args=(open_model,))
         for handle, source in state.opened().items():
             st.caption(f"{escape(handle)}: {escape(source)}")
-    with st.popover("Import a run", icon=":material/input:"), st.form("runs_import", border=False):
+    with run, st.form("runs_import", border=False):
+        st.markdown("**Import a run** of another program")
         st.text_input(
             "Checkpoint or log on this computer",
             key=state.RUNS_FOREIGN,

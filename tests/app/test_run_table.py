@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from app import backend
-from app.components.run_table import filtered
+from app.components.run_table import filtered, without_minus_zero
 
 
 def test_the_table_holds_every_run_that_can_be_read(make_run, root):
@@ -51,3 +51,9 @@ def runs():
 )
 def test_a_filter_lets_through_what_fits_all_of_it(runs, text, tags, among, names):
     assert list(filtered(runs, text, tags, among)["run"]) == names
+
+
+def test_no_figure_of_the_table_reads_minus_zero():
+    shown = without_minus_zero(pd.DataFrame({"run": ["a", "b", "c"], "delta_nll_nats": [-0.04, None, -31.26]}))
+    assert [f"{value:.1f}" for value in shown["delta_nll_nats"]] == ["0.0", "nan", "-31.3"]
+    assert list(shown["run"]) == ["a", "b", "c"]

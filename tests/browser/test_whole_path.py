@@ -161,7 +161,7 @@ def test_from_a_launch_to_the_sentences_between_two_points(page, settled, addres
     watch(page, runs.Run(folder / "small"))
 
     settled(page)
-    page.get_by_role("link", name="Open its map").first.click()
+    page.get_by_role("link", name="Map").first.click()
     page.locator(".map canvas").wait_for()
     settled(page)
     page.locator(f".st-key-{state.MAP_METHOD}").get_by_text("PCA").click()
