@@ -74,6 +74,21 @@ class Notes:
         return replace(self, tags=tuple(dict.fromkeys([*kept, *map(valid_tag, add)])))
 
 
+_NUMBER = (int, float)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "state": (str,),
+    "pid": (int, type(None)),
+    "process_started": (*_NUMBER, type(None)),
+    "phase": (int,),
+    "step": (int,),
+    "total_steps": (int,),
+    "heartbeat": _NUMBER,
+    "eta_s": (*_NUMBER, type(None)),
+    "message": (str,),
+}
+"""What the fields of a status may be."""
+
+
 class Run:
     """A run directory. Constructing one touches nothing; `create` makes the folder."""
 
@@ -142,6 +157,9 @@ class Run:
         known = {key: values[key] for key in Status.__dataclass_fields__ if key in values}
         if known.get("state") not in get_args(State):
             raise ValueError(f"{self.path / 'status.json'} is damaged: its state is {known.get('state')!r}.")
+        for field, value in known.items():
+            if not isinstance(value, _KINDS[field]) or isinstance(value, bool):
+                raise ValueError(f"{self.path / 'status.json'} is damaged: its {field} is {value!r}.")
         return Status(**known)
 
     @property

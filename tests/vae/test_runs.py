@@ -377,6 +377,16 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
         Notes().tagged([tag])
 
 
+@pytest.mark.parametrize(
+    "field",
+    [{"heartbeat": None}, {"pid": "12"}, {"step": 1.5}, {"eta_s": "soon"}, {"message": 3}, {"process_started": True}],
+)
+def test_a_status_with_a_field_of_another_kind_is_damaged(run: Run, field: dict[str, object]) -> None:
+    write_json(run.path / "status.json", {"state": "running", "heartbeat": 1.0, **field})
+    with pytest.raises(ValueError, match=rf"status\.json is damaged: its {next(iter(field))} is"):
+        _ = run.status
+
+
 @pytest.mark.parametrize("content", ["[]", '{"tags": "a"}', '{"tags": [1]}', '{"text": null}', "{"])
 def test_damaged_notes_are_said_to_be(run: Run, content: str) -> None:
     run.notes_path.write_text(content, encoding="utf-8")
