@@ -82,7 +82,10 @@ def launch_together(lanes: Mapping[str, Config], folder: Path | None = None) -> 
 
 
 def start(run: Run, *, first: bool = False) -> Run:
-    """Put a run that has no process into the queue; a run in training, waiting or finished is a `ValueError`."""
+    """Put a run that has no process into the queue; a run in training or finished is a `ValueError`.
+
+    One that waits already keeps its place, or goes before all others.
+    """
     return _join(run, ("queued", "stopped", "failed"), "started", first)
 
 
