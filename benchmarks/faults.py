@@ -126,7 +126,8 @@ def _examined(run: Run, moment: float) -> Death:
     assert run in runs.list_runs(run.path.parent)
     before, halves = run.status, tuple(path.name for path in run.path.rglob("*.partial"))
     status = jobs.reconcile(run)
-    assert status.state in ("failed", "finished"), status
+    unheard = before.state == "queued" and before.pid is None  # it died before its first word
+    assert unheard or status.state in ("failed", "finished"), status
     run.metrics(), run.samples()
     if (run.model_path / "config.json").exists():
         vae.load(run.path)
