@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
 
 from app import backend, state
+from app.components.attempt import attempt
 from app.components.run_card import dot, verdict_badge
 from app.components.sentences import escape
 from app.glossary import METRICS, duration
@@ -107,16 +107,9 @@ def _measure(name: str, label: str) -> None:
         icon=":material/straighten:",
         type="primary",
         key=f"evaluate_measure_{name}",
-        on_click=_attempt,
+        on_click=attempt,
         args=(partial(backend.measure, name, samples),),
     )
-
-
-def _attempt(action: Callable[[], None]) -> None:
-    try:
-        action()
-    except ValueError as error:
-        state.say(escape(str(error)))
 
 
 def _progress(name: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
 
 from app import backend, palette, state
+from app.components.attempt import attempt
 from app.components.run_card import dot
 from app.components.sentences import escape
 
@@ -64,16 +65,6 @@ def _waiting(entry: backend.Entry, count: int, colour: str) -> None:
                 on_click=attempt,
                 args=(partial(backend.move, name, step[key]) if key in step else partial(backend.stop, name),),
             )
-
-
-def attempt(action: Callable[[], str | None]) -> None:
-    """Do something to a run, and say in one sentence how it went if there is anything to say."""
-    try:
-        said = action()
-    except ValueError as error:
-        said = str(error)
-    if said:
-        st.toast(escape(said))
 
 
 def _pause() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components.address import heed
-from app.components.job_queue import attempt
+from app.components.attempt import attempt
 from app.components.sentences import escape
 from app.glossary import duration
 

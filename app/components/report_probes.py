@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from app import backend, state
+from app.components.attempt import attempt
 from app.components.report_table import downloads
 from app.components.sentences import escape
 from app.glossary import METRICS, duration
@@ -108,16 +109,9 @@ def _start(ready: Sequence[str]) -> None:
         icon=":material/science:",
         type="primary",
         key="evaluate_probe",
-        on_click=_attempt,
+        on_click=attempt,
         args=(partial(backend.probe, name, label.strip()),),
     )
-
-
-def _attempt(action: partial[None]) -> None:
-    try:
-        action()
-    except ValueError as error:
-        state.say(escape(str(error)))
 
 
 def _progress(name: str) -> None:

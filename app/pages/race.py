@@ -7,7 +7,7 @@ import streamlit as st
 from app import backend, state
 from app.components import curves, race_form, race_lanes
 from app.components.address import heed
-from app.components.job_queue import attempt
+from app.components.attempt import attempt
 from app.components.run_card import dot
 from app.components.sentences import escape
 

@@ -4,8 +4,9 @@ import streamlit as st
 
 from app import backend, state
 from app.components import config_form
+from app.components.attempt import attempt
 from app.components.film import drawer
-from app.components.job_queue import attempt, job_queue
+from app.components.job_queue import job_queue
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 from app.components.training_monitor import EVERY, monitor
