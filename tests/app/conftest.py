@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from vae.config import Config
 from vae.runs import Run, Status, append_line, write_json
 
 STEPS_AN_EPOCH = 313
+MAIN = sys.modules["__main__"]
 TEXTS = (
     "two women in yellow jackets are waiting for a bus in the rain .",
     "a boy is not riding a red bicycle in the park .",
@@ -184,3 +186,13 @@ def explored(make_run: Callable[..., Run], make_space: Callable[..., Any], sente
     latents.write_latents(run, space, pd.DataFrame({"text": sentences, "subject": subjects}))
     projection.project(run, "pca")
     return run
+
+
+@pytest.fixture(autouse=True)
+def main_again() -> Iterator[None]:
+    """Give the process its own `__main__` back: Streamlit leaves that of the page it ran last.
+
+    A later test whose processes are spawned would run that page in each of them, and they would die of it.
+    """
+    yield
+    sys.modules["__main__"] = MAIN

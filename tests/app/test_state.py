@@ -1,5 +1,7 @@
 """What a session remembers of the URL and of clicks."""
 
+import sys
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -77,3 +79,8 @@ def test_what_is_no_click_is_none(said):
     at.run()
     assert not at.exception
     assert at.session_state["new"] == []
+
+
+def test_the_pages_of_tests_leave_the_process_its_own_main():
+    """The tests above ran a page each; a process spawned by a later test would run it, and die of it."""
+    assert not hasattr(sys.modules["__main__"], "page")
