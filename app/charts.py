@@ -38,6 +38,31 @@ def units(kl_per_dimension: Sequence[float], colour: str, *, height: int = 220) 
     return Figure(data, spec)
 
 
+def costs(frame: pd.DataFrame) -> Figure:
+    """What a sentence costs each model: rec and the KL as it is priced, end to end, and their sum.
+
+    `frame` has the columns model, rec_nats, kl_nats and total_nats.
+    """
+    data = frame.melt(["model", "total_nats"], ["rec_nats", "kl_nats"], "term", "nats")
+    data["term"] = data["term"].map({"rec_nats": "rec", "kl_nats": "β × KL"})
+    colour = {"domain": ["rec", "β × KL"], "range": [palette.REC, palette.KL]}
+    y = {"field": "model", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 240}}
+    nats = {"field": "nats", "type": "quantitative", "stack": "zero", "title": "nats a sentence"}
+    tooltip = [y | {"title": "model"}, {"field": "term"}, nats | {"format": ".1f", "stack": None}]
+    spec = {
+        "height": {"step": 44},
+        "mark": {"type": "bar"},
+        "encoding": {
+            "y": y,
+            "x": nats | {"scale": {"domainMin": 0}},
+            "color": {"field": "term", "type": "nominal", "scale": colour, "title": None, "legend": {"orient": "top"}},
+            "order": {"field": "term", "sort": "descending"},
+            "tooltip": tooltip,
+        },
+    }
+    return Figure(data, spec)
+
+
 def two_readings(frame: pd.DataFrame, *, height: int = 320) -> Figure:
     """A printed -ELBO against its parts: for each row rec and KL end to end, what was reported, and what PPL implies.
 

@@ -22,8 +22,14 @@ PALETTE: tuple[str, ...] = (
 QUIET = "#8A8F96"
 """Lines that should be seen second, on either ground: ceilings, ends of phases."""
 
+REC, KL = "#BE6414", "#2F7FC1"
+"""The two terms of the ELBO, wherever both are shown: in a formula, beside each other in a figure, in words."""
+
 FAINT = "#85898F"
 """Words inside a figure, on either ground."""
+
+TERMS_OF_THE_ELBO: Mapping[str, str] = {"rec": "orange", "kl": "blue"}
+"""The two terms in formulas and in what is said about them: colours of the theme, which knows its ground."""
 
 
 def allot(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:

@@ -1,0 +1,13 @@
+"""The chapters of the lesson, in order."""
+
+from app.lesson import collapse, losses, objective, space, telling
+from app.lesson.chapter import Chapter
+
+CHAPTERS: tuple[Chapter, ...] = (
+    space.CHAPTER,
+    objective.CHAPTER,
+    collapse.CHAPTER,
+    telling.CHAPTER,
+    losses.CHAPTER,
+)
+"""A new one may be put anywhere: links name a chapter by its slug. What a link keeps of progress goes by place."""
