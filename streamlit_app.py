@@ -7,23 +7,32 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import state
+from app import backend, state
 
 HERE = Path(__file__).resolve().parent
 
 st.set_page_config(page_title="Bottleneck", page_icon=str(HERE / "assets" / "mark.svg"), layout="wide")
 st.logo(str(HERE / "assets" / "logo.svg"), size="large")
 
+watching = backend.read_only()
+home = st.Page(
+    "app/pages/home.py",
+    title="Home",
+    icon=":material/home:",
+    default=True,
+    help="What this is, the runs there are, and where to begin.",
+)
+train = st.Page(
+    "app/pages/train.py",
+    title="Train",
+    icon=":material/model_training:",
+    visibility="hidden" if watching else "visible",
+    help="Choose a recipe, a text and a T5, and start a run.",
+)
 page = st.navigation(
     {
         "": [
-            st.Page(
-                "app/pages/home.py",
-                title="Home",
-                icon=":material/home:",
-                default=True,
-                help="What this is, the runs there are, and where to begin.",
-            ),
+            home,
             st.Page(
                 "app/pages/learn.py",
                 title="Learn",
@@ -63,18 +72,15 @@ page = st.navigation(
                 help="A − B + C of three sentences, and the direction from some examples to others.",
             ),
         ],
-        "Train": [
-            st.Page(
-                "app/pages/train.py",
-                title="Train",
-                icon=":material/model_training:",
-                help="Choose a recipe, a text and a T5, and start a run.",
-            ),
+        "Watch" if watching else "Train": [
+            train,
             st.Page(
                 "app/pages/runs.py",
                 title="Runs",
                 icon=":material/monitoring:",
-                help="Watch runs train, compare their curves, stop, resume, rename or delete them.",
+                help="Watch runs train and compare their curves."
+                if watching
+                else "Watch runs train, compare their curves, stop, resume, rename or delete them.",
             ),
             st.Page(
                 "app/pages/race.py",
@@ -101,6 +107,8 @@ page = st.navigation(
     position="top",
 )
 
+if watching and page == train:
+    st.switch_page(home)  # which says why
 if message := state.said():
     st.toast(message)
 try:

@@ -11,6 +11,7 @@ No torch here: who encodes is passed in.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -166,17 +167,16 @@ def known(run: Run, step: int) -> Frame | None:
         return None
 
 
-def encode(run: Run, step: int, space: Encoder) -> Frame:
-    """The frame of a step, by the model of that step. Kept in the run, where that can be written."""
+def encode(run: Run, step: int, space: Encoder, *, keep: bool = True) -> Frame:
+    """The frame of a step, by the model of that step. Kept in the run, if wanted and where that can be written."""
     posterior = space.encode(read_latents(run).frame["text"].astype(str).tolist()[:ENCODED], batch_size=256)
     codes = {"mean": posterior.mean.numpy(), "logvar": posterior.logvar.numpy()}
     codes = {name: np.ascontiguousarray(values, np.float16) for name, values in codes.items()}
-    path = _kept(run, step)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, save(codes, {"of": _fingerprint(run, step)}))
-    except OSError:  # a folder that cannot be written: it is encoded again next time
-        pass
+    if keep:
+        path = _kept(run, step)
+        with contextlib.suppress(OSError):  # a folder that cannot be written: it is encoded again next time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, save(codes, {"of": _fingerprint(run, step)}))
     return Frame(step=step, means=_exact(codes["mean"]), logvars=_exact(codes["logvar"]))
 
 

@@ -265,14 +265,16 @@ def way_out(run: Run) -> str:
     return "resume continues from the last saved state." if saved else "resume starts from the beginning."
 
 
-def reconcile(run: Run) -> Status:
+def reconcile(run: Run, *, write: bool = True) -> Status:
     """The truth about a run. If its process is gone without having said so, status.json is corrected first.
 
     A run whose process ended without notice becomes `failed`, or `stopped` if it had been asked to stop. What a
-    waiting run waits for stands in the message.
+    waiting run waits for stands in the message. With `write` off nothing is written: it is only said what is true.
     """
     status = run.status
     if _lost(run, status):
+        if not write:
+            return _seen(run, _corrected(run, status))
         try:
             with _locked(run):
                 status = _settle(run)

@@ -92,8 +92,8 @@ class Projection:
         return np.asarray((weights[:, :, None] * self.coordinates[indices]).sum(1), np.float32)
 
 
-def project(run: Run, method: str = "umap", *, seed: int = 0, refit: bool = False) -> Projection:
-    """The map of a run's codes: read if it is there and fits the codes and the seed, else fitted and kept.
+def project(run: Run, method: str = "umap", *, seed: int = 0, refit: bool = False, keep: bool = True) -> Projection:
+    """The map of a run's codes: read if it is there and fits the codes and the seed, else fitted and, if wanted, kept.
 
     The same codes and seed give the same map. PCA draws no random numbers, so the seed does not concern it. UMAP takes
     seconds for thousands of sentences, minutes for 100,000, and some seconds more in a new process, to compile.
@@ -104,6 +104,8 @@ def project(run: Run, method: str = "umap", *, seed: int = 0, refit: bool = Fals
         return known
     codes = read_latents(run).means
     fit = _fit_umap(codes, seed) if _checked(method) == "umap" else _fit_pca(codes)
+    if not keep:
+        return fit
     run.projections_path.mkdir(exist_ok=True)
     content = io.BytesIO()
     pd.DataFrame(fit.coordinates, columns=["x", "y"]).to_parquet(content, index=False)

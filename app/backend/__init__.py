@@ -22,6 +22,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
 `erratum`  A paper's tables as reported and corrected.
+`permission`  What a read-only server refuses.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ from app.backend.maps import (
     project,
 )
 from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
+from app.backend.permission import read_only
 from app.backend.planes import (
     CELLS,
     SPANNING,
@@ -381,6 +383,7 @@ __all__ = [
     "race_names",
     "random_pairs",
     "read_command",
+    "read_only",
     "recipe",
     "recipe_names",
     "reel",

@@ -16,6 +16,7 @@ from app.backend.errands import Errand
 from app.backend.history import course
 from app.backend.listing import Entry
 from app.backend.models import mark
+from app.backend.permission import reserved
 from vae import doctor, runs, tables
 from vae import report as reports
 from vae.probes import published
@@ -67,6 +68,7 @@ def has_report(name: str) -> bool:
     return (runs.find(name).reports_path / "test.json").is_file()
 
 
+@reserved
 def measure(name: str, samples: int) -> None:
     """Start measuring a run on its test sentences, unless that is on its way. Its words go to reports/evaluate.log."""
     run = runs.find(name)
@@ -82,11 +84,13 @@ def measuring(name: str) -> Errand | None:
     return errands.state(_key(name))
 
 
+@reserved
 def stop_measuring(name: str) -> None:
     """End the measuring of a run."""
     errands.stop(_key(name))
 
 
+@reserved
 def probe(name: str, label: str = "") -> None:
     """Start probing a run on its test sentences, unless that is on its way; without a label, the first that fits."""
     run = runs.find(name)
@@ -102,6 +106,7 @@ def probing(name: str) -> Errand | None:
     return errands.state(_key(name, "probes"))
 
 
+@reserved
 def stop_probing(name: str) -> None:
     """End the probing of a run."""
     errands.stop(_key(name, "probes"))

@@ -15,6 +15,7 @@ from numpy import ndarray
 from app.backend import history, shell
 from app.backend.maps import Codes
 from app.backend.models import QUEUE, load_torch, mark
+from app.backend.permission import read_only
 from vae import runs
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _frame(path: str, step: int, marks: tuple[tuple[int, int], tuple[int, int]])
     import vae
 
     with QUEUE:
-        return film.encode(run, step, vae.load(path, film.weights(run)[step]))
+        return film.encode(run, step, vae.load(path, film.weights(run)[step]), keep=not read_only())
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -14,6 +14,7 @@ import streamlit as st
 
 from app.backend import shell
 from app.backend.history import course
+from app.backend.permission import reserved
 from vae import config as vae_config
 from vae import recipes, runs
 from vae.config import Config, Data, Knob
@@ -60,6 +61,7 @@ def check_name(name: str) -> str:
     return valid
 
 
+@reserved
 def save_upload(filename: str, content: bytes) -> str:
     """Keep an uploaded file beside the runs, once for every content, and return its corpus name, `file:PATH`."""
     path = Path(filename)
@@ -86,6 +88,7 @@ CAPTIONS = 20_000
 """Sentences that the built-in corpus trains on by default."""
 
 
+@reserved
 def preview(data: Data) -> Preview:
     """A look at a corpus as training will see it; what is wrong with it is a `ValueError` in one sentence."""
     kind, _, where = data.corpus.partition(":")
@@ -112,6 +115,7 @@ def _preview(spec: str, text_column: str, train_sentences: int | None, seed: int
     )
 
 
+@reserved
 def check_source(source: str) -> str:
     """A model folder or Hub id that may be opened; a `ValueError` for what is neither. Nothing is loaded yet."""
     source = source.strip()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from app.backend.permission import reserved
 from vae import exchange, runs
 
 
+@reserved
 def import_run(source: str, base: str = "") -> str:
     """Make a run of a checkpoint or a log on this computer; its name comes back. See `vae.exchange`."""
     path = Path(source.strip()).expanduser()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import palette
 from app.backend.history import figures, judge, verdict
+from app.backend.permission import read_only
 from vae import config as vae_config
 from vae import exchange, jobs, recipes, runs
 from vae.config import Config
@@ -103,7 +104,7 @@ def colours(names: Iterable[str] = ()) -> dict[str, str]:
     with _COLOURS_LOCK:
         kept = _kept_colours(path)
         allotted = palette.allot(wanted, kept)
-        if allotted != kept and listed:
+        if allotted != kept and listed and not read_only():
             with contextlib.suppress(OSError):  # a read-only folder: colours then follow the list of runs
                 runs.write_json(path, allotted)
     return {name: palette.PALETTE[index] for name, index in allotted.items()}
@@ -172,7 +173,7 @@ def _read_entry(run: runs.Run) -> Entry:
 def _as_of_now(run: runs.Run, entry: Entry) -> Entry:
     """An active run's entry: whether its process is there, and what it waits for, its files alone do not tell."""
     try:
-        status = jobs.reconcile(run)
+        status = jobs.reconcile(run, write=not read_only())
         place = jobs.place(run) if status.state == "queued" and status.pid is None else None
     except ValueError as error:
         return Entry(name=run.name, state="damaged", status=Status(), problem=str(error))
@@ -221,7 +222,12 @@ _KEEPERS_LOCK = threading.Lock()
 
 
 def _keep_going() -> None:
-    """See to it that somebody starts what waits, though no page is open and a training process died without a word."""
+    """See to it that somebody starts what waits, though no page is open and a training process died without a word.
+
+    A read-only server leaves that to others.
+    """
+    if read_only():
+        return
     folder = runs.root()
     with _KEEPERS_LOCK:
         if folder not in _KEEPERS or not _KEEPERS[folder].is_alive():
@@ -231,7 +237,7 @@ def _keep_going() -> None:
 
 def _keep(folder: Path) -> None:
     said = ""
-    while folder == runs.root():
+    while folder == runs.root() and not read_only():
         try:
             jobs.advance(folder)
         except ValueError as error:

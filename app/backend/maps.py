@@ -14,6 +14,7 @@ from numpy import ndarray
 from app.backend import errands
 from app.backend.errands import Errand
 from app.backend.models import QUEUE, Model, mark, space
+from app.backend.permission import read_only, reserved
 from vae import runs
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def codes(of: Model) -> Codes:
     return _codes(str(run.path), mark(run.latents_path))
 
 
+@reserved
 def encode_sentences(of: Model) -> None:
     """Encode the test sentences of a run whose training did not come to that."""
     if (run := of.run) is None:
@@ -106,6 +108,7 @@ def codes_file(of: Model, kind: Literal["parquet", "projector"]) -> bytes:
     return latents.projector(frame, known.means, of.name)
 
 
+@reserved
 def fit_umap(of: Model) -> None:
     """Start fitting the UMAP of a run, unless one is at it. Its words go to umap.log."""
     if (run := of.run) is None:
@@ -145,4 +148,6 @@ def _project(path: str, method: str, marks: tuple[tuple[int, int], ...]) -> Proj
 
     run = runs.Run(path)
     known = projection.cached(run, method)
-    return projection.project(run, "pca") if known is None and method == "pca" else known
+    if known is None and method == "pca":
+        return projection.project(run, "pca", keep=not read_only())
+    return known

@@ -14,6 +14,7 @@ import streamlit as st
 from jaxtyping import Float
 from numpy import ndarray
 
+from app.backend.permission import require_permission
 from vae import machine, runs
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Decoding:
 
 def model(name: str, opened: str | None = None, snapshot: int | None = None) -> Model:
     """The model of a run by its name, or of the source that was opened by hand under that name."""
+    if opened:
+        require_permission()
     source = opened or str(runs.find(name).path)
     return Model(name=name, source=source, snapshot=snapshot)
 

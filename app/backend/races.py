@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from app.backend import form, history
+from app.backend.permission import reserved
 from vae import doctor, jobs, runs
 from vae.config import Config
 
@@ -128,6 +129,7 @@ def fresh_race(recipes: Sequence[str]) -> str:
     return str(number)
 
 
+@reserved
 def launch_race(configs: Mapping[str, Config]) -> list[str]:
     """Make runs of these names and start all of them now, past the queue, so that they train side by side."""
     return [run.name for run in jobs.launch_together(configs)]

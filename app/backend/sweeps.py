@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.backend import form, listing, shell
 from app.backend.history import course, figures
+from app.backend.permission import reserved
 from vae import runs, sweeps
 from vae.config import Config
 from vae.runs import Notes
@@ -71,6 +72,7 @@ def notes(name: str) -> Notes:
     return known[1]
 
 
+@reserved
 def annotate(names: Iterable[str], add: Iterable[str], remove: Iterable[str], text: str | None = None) -> None:
     """Add tags to runs and take others away; a text replaces their note. What cannot be is a `ValueError`."""
     for run in map(runs.find, names):
@@ -171,6 +173,7 @@ def sweep_cost(planned: Plan, sentences: int | None) -> form.Estimate:
     return form.Estimate(seconds=total, measured_on=measured_on)
 
 
+@reserved
 def launch_sweep(planned: Plan) -> list[str]:
     """Put all runs of a plan into the queue; their names come back."""
     return [run.name for run in sweeps.launch(planned)]

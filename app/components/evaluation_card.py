@@ -40,7 +40,7 @@ def evaluation_card(entry: backend.Entry, colour: str) -> None:
             st.error(escape(problem), icon=":material/error:")
         if not found:
             _way_to_one(entry, "" if problem else _REASON[backend.has_report(entry.name)])
-        elif entry.has_model and not entry.active:
+        elif entry.has_model and not entry.active and not backend.read_only():
             with st.popover("Measure again", icon=":material/straighten:"):
                 _measure(entry.name, "Measure it again")
 
@@ -72,7 +72,7 @@ _REASON = {False: "Not measured yet.", True: "It has been trained on since it wa
 def _way_to_one(entry: backend.Entry, reason: str) -> None:
     """What to do about a run that has no report of its present weights."""
     if entry.active:
-        st.markdown("It is still in training: measure it when that has ended.")
+        st.markdown("It is still in training" + ("." if backend.read_only() else ": measure it when that has ended."))
         st.page_link(
             "app/pages/runs.py",
             label="Watch it train",
@@ -83,10 +83,12 @@ def _way_to_one(entry: backend.Entry, reason: str) -> None:
         st.markdown("It has no weights to measure: its training ended before the first were kept.")
         st.page_link(
             "app/pages/runs.py",
-            label="Resume it, or see why it ended",
+            label="See why it ended" if backend.read_only() else "Resume it, or see why it ended",
             icon=":material/monitoring:",
             query_params={state.RUN: entry.name},
         )
+    elif backend.read_only():
+        st.markdown(reason)
     else:
         st.markdown(f"{reason} Measuring takes a minute or two for 2,000 short sentences, in the background.")
         _measure(entry.name, "Measure it")

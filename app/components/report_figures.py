@@ -11,6 +11,7 @@ import streamlit as st
 from app import backend, figures, state
 from app.components.run_card import dot
 from app.components.sentences import escape
+from app.components.train_first import train_link
 from app.glossary import METRICS
 
 if TYPE_CHECKING:
@@ -56,12 +57,7 @@ def does_z_help(
             "There is no yardstick yet: a language model with the same decoder and z fixed to zero, trained and "
             "measured on the same sentences. The recipe *language-model* makes one."
         )
-        st.page_link(
-            "app/pages/train.py",
-            label="Train the yardstick",
-            icon=":material/model_training:",
-            query_params={state.TRAIN_RECIPE: "language-model"},
-        )
+        train_link("Train the yardstick", {state.TRAIN_RECIPE: "language-model"})
         return
     if not others:
         st.markdown("Choose further runs above: each is held against the yardstick, sentence by sentence.")

@@ -39,7 +39,7 @@ def report_probes(found: Sequence[backend.Evaluation], entries: Mapping[str, bac
         elif errand:
             st.fragment(_progress, run_every=EVERY)(each.name)
     ready = [name for name in (*waiting, *(each.name for each in probed)) if _ready(entries[name])]
-    if ready:
+    if ready and not backend.read_only():
         with st.popover("Probe a run", icon=":material/science:"):
             _start(ready)
 

@@ -15,6 +15,7 @@ from app.components.hearing import hearing
 from app.components.neighbours import COUNT, neighbours
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
+from app.components.train_first import train_first
 
 MODES = ("A − B + C", "From examples")
 GROUPS = ("By label", "Typed")
@@ -268,8 +269,7 @@ def roll() -> None:
 st.title("Arithmetic", anchor=False)
 names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
 if not names:
-    st.markdown("There is no trained model yet. Train the first one, then calculate with its codes.")
-    st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+    train_first("There is no trained model yet.", "Train the first one, then calculate with its codes.")
     st.stop()
 
 heed(

@@ -10,6 +10,7 @@ from app.components.run_notes import run_notes
 from app.components.run_table import run_table
 from app.components.sweep_form import sweep_form
 from app.components.sweep_report import choose_axis, sweep_report
+from app.components.train_first import train_first
 
 VIEWS = ("Runs", "Sweeps")
 NEW = "New sweep"  # no sweep can be called so
@@ -19,8 +20,7 @@ def side_by_side() -> None:
     """The table of runs, and what can be said of those that are chosen."""
     table = backend.noted_table()
     if table.empty:
-        st.markdown("There are no runs yet. Train the first one, or sweep over a setting.")
-        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        train_first("There are no runs yet.", "Train the first one, or sweep over a setting.")
         return
     chosen = run_table(table)
     if not chosen:
@@ -29,7 +29,8 @@ def side_by_side() -> None:
     rows = table.set_index("run", drop=False).loc[chosen]
     rows = rows.astype(object).where(rows.notna(), None).to_dict("records")
     with st.container(horizontal=True, vertical_alignment="center"):
-        run_notes(chosen, known)
+        if not backend.read_only():
+            run_notes(chosen, known)
         curves = {state.RUN: chosen[0], state.RUNS_COMPARE: chosen[1:8]}
         for page, label, icon, query in (
             ("runs", "All their curves", "monitoring", curves),
@@ -48,9 +49,13 @@ def side_by_side() -> None:
 def sweeps() -> None:
     """A launched sweep, or the form of a new one."""
     names = backend.sweep_names()
-    heed({state.COMPARE_SWEEP: [*names, NEW]})
+    offered = names if backend.read_only() else [*names, NEW]
+    if not offered:
+        st.markdown("There are no sweeps yet.")
+        return
+    heed({state.COMPARE_SWEEP: offered})
     with st.container(horizontal=True):
-        name = st.selectbox("Sweep", [*names, NEW], key=state.COMPARE_SWEEP, bind="query-params", width=330)
+        name = st.selectbox("Sweep", offered, key=state.COMPARE_SWEEP, bind="query-params", width=330)
         if name != NEW:
             drawn, along = choose_figures(), choose_axis(name)
     if name == NEW:

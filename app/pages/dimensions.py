@@ -16,6 +16,7 @@ from app.components.hearing import hearing
 from app.components.neighbours import COUNT, neighbours
 from app.components.run_picker import run_picker
 from app.components.sentences import escape, listing
+from app.components.train_first import train_first
 
 KINDS = ("Prior", "Sentence", "Zero")
 FIGURES = {"R²": "r2", "MI": "mi_nats"}
@@ -318,8 +319,7 @@ def labels(model: backend.Model, collapsed: bool) -> None:
 st.title("Dimensions", anchor=False)
 names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
 if not names:
-    st.markdown("There is no trained model yet. Train the first one, then turn the dimensions of its codes.")
-    st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+    train_first("There is no trained model yet.", "Train the first one, then turn the dimensions of its codes.")
     st.stop()
 
 heed(

@@ -11,6 +11,7 @@ from app.components.evaluation_card import evaluation_card
 from app.components.report_probes import report_probes
 from app.components.report_sentences import report_sentences
 from app.components.report_table import report_table
+from app.components.train_first import train_first
 
 AT_FIRST, MOST = 6, 8  # runs side by side: where nobody has chosen, and at all
 
@@ -29,8 +30,7 @@ def evaluations(names: list[str]) -> list[backend.Evaluation]:
 st.title("Evaluate", anchor=False)
 entries = {entry.name: entry for entry in backend.entries() if not entry.problem}
 if not entries:
-    st.markdown("There are no runs yet. Train the first one, then measure here what its latent space is worth.")
-    st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+    train_first("There are no runs yet.", "Train the first one, then measure here what its latent space is worth.")
     st.stop()
 
 st.markdown(

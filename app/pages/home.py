@@ -15,9 +15,14 @@ st.markdown(
     width=820,
 )
 
+if backend.read_only():
+    st.caption(":material/visibility: Read-only: explore and watch; training is off on this server.")
+
 DOORS = (
     ("Explore", "plane", "Hover over a plane of codes: every place is a sentence. Pin two and walk between them."),
-    ("Train", "train", "Turn a T5 into a text VAE, on captions or on your own text. Minutes on a laptop, no GPU."),
+    ("Watch", "race", "Recipes side by side from one seed: when does it show which of them learns to use its code?")
+    if backend.read_only()
+    else ("Train", "train", "Turn a T5 into a text VAE, on captions or on your own text. Minutes on a laptop, no GPU."),
     ("Learn", "learn", "Two models read the same random codes. One of them has collapsed: can you tell which?"),
 )
 with st.grid(3, min_column_width=260):
@@ -44,7 +49,8 @@ def cards(training: bool) -> None:
     if training != any(entry.active for entry in entries):
         st.rerun()
     if not entries:
-        st.markdown("There are no runs yet. Train the first one: the recipe *two-phase* is a good beginning.")
+        advice = "" if backend.read_only() else " Train the first one: the recipe *two-phase* is a good beginning."
+        st.markdown(f"There are no runs yet.{advice}")
         return
     colours = backend.colours()
     job_queue(entries, colours)

@@ -10,6 +10,7 @@ from app import backend, state
 from app.components import walk_ends, walk_form, walk_lanes, walk_pairs, walk_table
 from app.components.address import heed
 from app.components.part import part
+from app.components.train_first import train_first
 from app.components.walk_lanes import Lane
 from app.components.walk_sides import Side, choose_sides, remarks
 
@@ -60,8 +61,7 @@ def page() -> None:
     state.repeat(state.WALK_PLACE)
     names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
     if not names:
-        st.markdown("There is no trained model yet. Train the first one, then walk through its codes.")
-        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        train_first("There is no trained model yet.", "Train the first one, then walk through its codes.")
         return
     sides = choose_sides(names)
     home = backend.model(sides[0].name, state.opened().get(sides[0].name))

@@ -16,6 +16,7 @@ from app.components.latent_map import Mark, Scene
 from app.components.part import part
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
+from app.components.train_first import train_first
 
 METHODS = ("UMAP", "PCA")
 MOST_PRIOR = 50
@@ -92,6 +93,9 @@ def chosen_projection(of: backend.Model, method: str) -> backend.Projection:
     known = backend.project(of, method)
     if known is not None:
         return known
+    if backend.read_only():
+        st.caption("No UMAP of this run has been kept, so this is the PCA.")
+        return backend.project(of, "pca")
     progress = backend.fitting(of)
     if progress is None:
         backend.fit_umap(of)
@@ -347,8 +351,7 @@ def page() -> None:
     """The run, how its codes are mapped, and the map, which a click redraws by itself."""
     names = models()
     if not names:
-        st.markdown("There is no trained model yet. Train the first one: a map of its codes comes with it.")
-        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        train_first("There is no trained model yet.", "Train the first one: a map of its codes comes with it.")
         return
 
     controls = st.container(horizontal=True, vertical_alignment="bottom")
@@ -364,6 +367,8 @@ def page() -> None:
         st.markdown("The sentences of this run have no codes yet: they are encoded when training ends.")
         if not name.startswith("~") and backend.entry(name).active:
             st.page_link("app/pages/runs.py", label="Watch it train", icon=":material/monitoring:")
+        elif backend.read_only():
+            return
         elif st.button("Encode them now", icon=":material/hub:", type="primary", key="map_encode"):
             with st.spinner("Encoding the test sentences …"):
                 backend.encode_sentences(model)

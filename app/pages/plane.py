@@ -18,6 +18,7 @@ from app.components.path_strip import identity, path_strip, rested, typical
 from app.components.plane_view import AT_FIRST, LAYERS, PINS, Sign, Track
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
+from app.components.train_first import train_first
 
 KINDS = {
     "Principal axes": "principal",
@@ -372,8 +373,7 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
 st.title("Plane", anchor=False)
 names = [entry.name for entry in backend.entries() if entry.has_model] + list(state.opened())
 if not names:
-    st.markdown("There is no trained model yet. Train the first one, then read the space between its sentences.")
-    st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+    train_first("There is no trained model yet.", "Train the first one, then read the space between its sentences.")
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="bottom"):

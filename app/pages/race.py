@@ -154,12 +154,15 @@ st.markdown(
 )
 entries = {entry.name: entry for entry in backend.entries() if not entry.problem}
 asked = any(key in st.query_params for key in (state.RACE_RECIPES, state.RACE_SIZE, state.RACE_SEED))
-drawer = st.expander(
-    "Start a race", icon=":material/flag:", expanded=asked or not entries, key=state.RACE_NEW, bind="query-params"
-)
-if drawer.open:
-    with drawer:
-        race_form.race_form()
+if not backend.read_only():
+    drawer = st.expander(
+        "Start a race", icon=":material/flag:", expanded=asked or not entries, key=state.RACE_NEW, bind="query-params"
+    )
+    if drawer.open:
+        with drawer:
+            race_form.race_form()
+elif not entries:
+    st.markdown("There are no runs yet.")
 if not entries:
     st.stop()
 
@@ -174,12 +177,12 @@ chosen = st.multiselect(
     placeholder="any runs: those that have ended are replayed",
 )
 if not chosen:
-    st.markdown("Choose runs to see them side by side, or start a race.")
+    st.markdown(f"Choose runs to see them side by side{'' if backend.read_only() else ', or start a race'}.")
     st.stop()
 if differing := unlike([backend.config(name) for name in chosen]):
     st.caption(f":material/info: These runs differ in more than their recipe: in their {' and '.join(differing)}.")
 active = [name for name in chosen if entries[name].active]
-if active:
+if active and not backend.read_only():
     st.button("Stop the race", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(active),))
 st.fragment(watch, run_every=EVERY if active else None)(
     chosen, [entries[name].active for name in chosen], backend.colours()

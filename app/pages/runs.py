@@ -9,6 +9,7 @@ from app.components.film import drawer
 from app.components.job_queue import job_queue
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
+from app.components.train_first import train_link
 from app.components.training_monitor import EVERY, monitor
 
 
@@ -47,13 +48,13 @@ def open_model() -> None:
 
 def actions(entry: backend.Entry) -> None:
     """What can be done with a run in its state."""
-    name = entry.name
+    name, may = entry.name, not backend.read_only()
     with st.container(horizontal=True, vertical_alignment="center"):
-        if entry.place:
+        if may and entry.place:
             st.button("Take out of the queue", icon=":material/close:", on_click=attempt, args=(lambda: stop(name),))
-        elif entry.state in ("queued", "running"):
+        elif may and entry.state in ("queued", "running"):
             st.button("Stop", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(name),))
-        if entry.state in ("stopped", "failed"):
+        if may and entry.state in ("stopped", "failed"):
             st.button(
                 "Resume", icon=":material/play_arrow:", type="primary", on_click=attempt, args=(lambda: resume(name),)
             )
@@ -65,7 +66,7 @@ def actions(entry: backend.Entry) -> None:
                 "app/pages/interpolate.py", label="Interpolate", icon=":material/linear_scale:", query_params=query
             )
         mine = not entry.bundled and (not entry.active or entry.place)
-        if mine or not entry.imported:
+        if may and (mine or not entry.imported):
             with st.popover("More", icon=":material/more_horiz:"):
                 more(entry, mine=bool(mine))
 
@@ -127,9 +128,12 @@ def opener() -> None:
 st.title("Runs", anchor=False)
 entries = {entry.name: entry for entry in backend.entries()}
 if not entries:
+    if backend.read_only():
+        st.markdown("There are no runs yet.")
+        st.stop()
     st.markdown("There are no runs yet. Train the first one, or open a model from elsewhere.")
     with st.container(horizontal=True):
-        st.page_link("app/pages/train.py", label="Train a model", icon=":material/model_training:")
+        train_link("Train a model")
         opener()
     st.stop()
 
@@ -145,7 +149,8 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         max_selections=25,
         placeholder="other runs",
     )
-    opener()
+    if not backend.read_only():
+        opener()
 
 if any(other.place for other in entries.values()):
 
