@@ -75,6 +75,8 @@ class Model:
     """The T5 to start from: `starter` (bundled), `fresh` (pre-trained on the corpus first), a folder, or a Hub id."""
     latent_size: Annotated[int, Within(1, 4096)] = 32
     """Dimensions of z."""
+    memory_slots: Annotated[int, Within(1, 64)] = 1
+    """Slots of memory made of z, for a T5. The decoder's tokens choose among several by T5's own cross-attention."""
     pooling: Literal["max", "mean", "last"] = "max"
     """How the encoder's states become one vector; `last`, the end token's, suits an LSTM. Padding never takes part."""
     pooled_layers: Literal["last", "all"] = "last"
@@ -249,6 +251,11 @@ class Config:
             if dataclasses.is_dataclass(value):
                 for knob in fields(value):
                     check(value, knob.name, f"{section.name}.{knob.name}")
+        if self.model.memory_slots > 1 and self.model.backbone != "t5":
+            raise ValueError(
+                f"model.memory_slots={self.model.memory_slots} is for the backbone 't5' alone, and this one is "
+                f"{self.model.backbone!r}: set it to 1, or model.backbone to t5."
+            )
         for name, phase in self.phases.items():
             _check_phase(name, phase, self.model)
         if not self.phase1.epochs and not self.phase2.epochs:

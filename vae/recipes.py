@@ -173,6 +173,17 @@ def word_dropout() -> Config:
     return _vary(two_phase(), "word-dropout", word_dropout=0.4, word_dropout_epochs=4)
 
 
+def memory_slots() -> Config:
+    """`two-phase` whose decoder reads four slots made of z, and not one, by the cross-attention it was pretrained with.
+
+    Optimus (Li et al. 2020) makes of z one memory vector a layer, among the keys and values of GPT-2's self-attention.
+    Here the slots stand where T5 expects encoder states, so that its own key and value projections read them and each
+    token can choose; four is our number.
+    """
+    ours = two_phase()
+    return replace(ours, recipe="memory-slots", model=replace(ours.model, memory_slots=4))
+
+
 _SGD = Phase(epochs=100, learning_rate=0.5, learning_rate_schedule="patience", patience=2, patience_decays=5)
 """Li et al. 2019, appendix A: SGD from a learning rate of 0.5, x 0.5 if the validation loss has not improved in the
 past 2 epochs, an end after 5 decays, at most 100 epochs. Their released code waits for 5 epochs instead, begins at
@@ -317,6 +328,7 @@ RECIPES: dict[str, Callable[[], Config]] = {
         batch_free_bits,
         target_rate,
         word_dropout,
+        memory_slots,
         lstm_lm,
         lstm_ae,
         lstm_vae,

@@ -205,7 +205,7 @@ def _text_vae(module: Any, config: Config) -> TextVAE:
     """The text VAE around a T5 or an LSTM, its new heads and W_proj drawn from the run's seed."""
     torch.manual_seed(config.train.seed)
     model = TextVAE.around(
-        backbones.around(config.model.backbone, module),
+        backbones.around(config.model.backbone, module, config.model.memory_slots),
         latent_size=config.model.latent_size,
         pooling=config.model.pooling,
         pooled_layers=config.model.pooled_layers,

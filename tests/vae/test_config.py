@@ -63,7 +63,8 @@ def configs(draw: st.DrawFn) -> Config:
         sections[name] = dataclasses.replace(
             sections[name], epochs=1.0, importance_samples=1, decoder="reset", **others
         )
-    sections["model"] = dataclasses.replace(sections["model"], latent="gaussian")
+    slots = sections["model"].memory_slots if sections["model"].backbone == "t5" else 1
+    sections["model"] = dataclasses.replace(sections["model"], latent="gaussian", memory_slots=slots)
     sections["pretrain"] = dataclasses.replace(sections["pretrain"], epochs=1.0, width=64, heads=4)
     return Config(recipe=draw(TEXT), **sections)
 
@@ -78,6 +79,7 @@ def test_a_setting_on_the_command_line_is_the_value_in_the_section(config: Confi
     section = data.draw(st.sampled_from(["data", "model", "train"]))
     knob = data.draw(st.sampled_from(list(knobs(SECTIONS[section]).values())))
     value = data.draw(values(knob).filter(lambda value: value != "zero" and str(value) == str(value).strip()))
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, backbone="t5", memory_slots=1))
     changed = config.with_settings([f"{section}.{knob.name}={value}"])
     assert getattr(getattr(changed, section), knob.name) == value
     untouched = dataclasses.replace(changed, **{section: getattr(config, section)})
@@ -252,6 +254,22 @@ def test_an_lstm_has_no_base_and_no_phase_0_and_says_so() -> None:
     t5 = Config(phase2=phase, model=Model(base="fresh"), lstm=Lstm(width=8))
     assert t5.pretrains
     assert t5.idle_settings() == ["The lstm section has no effect: the backbone is 't5'."]
+
+
+@pytest.mark.parametrize("backbone", ["lstm", "t5-as-released"])
+def test_several_slots_are_for_a_t5(backbone: Any) -> None:
+    phase = Phase(epochs=1)
+    with pytest.raises(ValueError, match=r"memory_slots=4 is for the backbone 't5' alone.*set it to 1"):
+        Config(phase2=phase, model=Model(backbone=backbone, memory_slots=4))
+    assert Config(phase2=phase, model=Model(backbone=backbone)).model.memory_slots == 1
+    with pytest.raises(ValueError, match=r"model.memory_slots=65 must be .* at most 64"):
+        Config(phase2=phase, model=Model(memory_slots=65))
+
+
+def test_a_configuration_of_a_time_with_one_slot_is_read() -> None:
+    old = get("two-phase").to_dict()
+    del old["model"]["memory_slots"]
+    assert Config.from_dict(old) == get("two-phase")
 
 
 def test_a_configuration_of_a_time_without_lstms_is_read() -> None:

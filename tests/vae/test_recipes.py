@@ -38,7 +38,7 @@ def test_the_recipes_of_the_product_are_all_there() -> None:
         "free-bits-only",
         "language-model",
         "as-released",
-        *("aggressive", "restored-decoder", "batch-free-bits", "target-rate", "word-dropout"),
+        *("aggressive", "restored-decoder", "batch-free-bits", "target-rate", "word-dropout", "memory-slots"),
         *LSTM,
     ]
 
@@ -162,6 +162,7 @@ def test_what_goes_beyond_two_phase_differs_from_it_in_one_thing() -> None:
     assert get("batch-free-bits").changes(ours) == ["phase2.free_bits_over=batch"]
     assert get("target-rate").changes(ours) == ["phase2.free_bits_per_dimension=0.0", "phase2.kl_target=16.0"]
     assert get("word-dropout").changes(ours) == ["phase2.word_dropout=0.4", "phase2.word_dropout_epochs=4"]
+    assert get("memory-slots").changes(ours) == ["model.memory_slots=4"]
     assert get("restored-decoder").changes(ours) == ["phase1.frozen=embeddings", "phase2.decoder=restore"]
     assert get("aggressive").changes(get("plain-vae")) == ["phase2.aggressive_updates=100"]
     assert ours.phase2.free_bits_per_dimension * ours.model.latent_size == 16

@@ -72,8 +72,13 @@ def build(settings: Mapping[str, Any]) -> Any:
     return BACKBONES[kind]().from_settings({key: value for key, value in settings.items() if key != "kind"})
 
 
-def around(kind: str, module: Any) -> Any:
-    """A backbone of a kind around a pretrained model, which it takes over; one that is such a backbone is returned."""
+def around(kind: str, module: Any, slots: int = 1) -> Any:
+    """A backbone of a kind around a pretrained model, which it takes over; one that is such a backbone is returned.
+
+    With several `slots`, of kind `t5` alone, it is the backbone that reads so many.
+    """
+    if slots > 1:
+        return BACKBONES["t5-slots"]()(module, slots)
     backbone = BACKBONES[kind]()
     return module if isinstance(module, backbone) else backbone(module)
 
@@ -88,6 +93,12 @@ def _t5() -> Any:
     from vae.backbones.t5 import T5Backbone
 
     return T5Backbone
+
+
+def _slots() -> Any:
+    from vae.backbones.slots import SlotsT5
+
+    return SlotsT5
 
 
 def _as_released() -> Any:
@@ -105,6 +116,7 @@ def _prefix() -> Any:
 BACKBONES: dict[str, Callable[[], Any]] = {
     "t5": _t5,
     "lstm": _lstm,
+    "t5-slots": _slots,
     "t5-as-released": _as_released,
     "t5-prefix": _prefix,
 }

@@ -49,10 +49,8 @@ class T5Backbone(nn.Module):
     def __init__(self, t5: Any) -> None:
         super().__init__()
         config = t5.config
-        for layer, block in enumerate(t5.decoder.block):
-            if not isinstance(block.layer[1], LatentCrossAttention):
-                block.layer[1] = LatentCrossAttention(block.layer[1].EncDecAttention.o, config.dropout_rate, layer)
         self.t5 = t5
+        self.prepare()
         self.train(t5.training)  # the new layers, too
         self.width: int = config.d_model
         self.memory_size: int = config.num_decoder_layers * config.num_heads * config.d_kv
@@ -60,16 +58,17 @@ class T5Backbone(nn.Module):
         self.pad_token: int = config.pad_token_id
         self.end_token: int = config.eos_token_id
 
+    def prepare(self) -> None:
+        """Put the layers that read a single slot in the place of the library's cross-attention."""
+        for layer, block in enumerate(self.t5.decoder.block):
+            if not isinstance(block.layer[1], LatentCrossAttention):
+                o, dropout = block.layer[1].EncDecAttention.o, self.t5.config.dropout_rate
+                block.layer[1] = LatentCrossAttention(o, dropout, layer)
+
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> T5Backbone:
         """A T5 of this architecture with random weights; the inverse of `settings`."""
-        values = dict(settings)
-        tied = values.pop("tied_head")
-        t5 = T5ForConditionalGeneration(T5Config(**values))
-        t5.config.tie_word_embeddings = tied
-        if not tied:
-            t5.lm_head.weight = nn.Parameter(t5.lm_head.weight.detach().clone())
-        return cls(t5)
+        return cls(blank(settings))
 
     def settings(self) -> dict[str, Any]:
         """The fields of T5's configuration that shape it, and whether the head is the embedding table."""
@@ -98,9 +97,13 @@ class T5Backbone(nn.Module):
     ) -> Float[Tensor, "batch length width"]:
         """Decoder states. Causal attention never looks right, so padding on the right needs no mask."""
         decoded: Tensor = self.t5.decoder(
-            input_ids=ids, encoder_hidden_states=memory[:, None], use_cache=False
+            input_ids=ids, encoder_hidden_states=self.read(memory), use_cache=False
         ).last_hidden_state
         return decoded
+
+    def read(self, memory: Float[Tensor, "batch memory"]) -> Float[Tensor, "batch slots size"]:
+        """What cross-attention is given in place of encoder states: the memory as a single slot."""
+        return memory[:, None]
 
     def logits(self, hidden: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows vocabulary"]:
         """Next-token logits; a head that is tied in the T5 way is scaled by width^-0.5."""
@@ -146,6 +149,17 @@ SETTINGS = (
 """The fields of `T5Config` that a saved model needs."""
 
 
+def blank(settings: Mapping[str, Any]) -> Any:
+    """A T5 with the library's random weights from `T5Backbone.settings`, less `kind`."""
+    values = dict(settings)
+    tied = values.pop("tied_head")
+    t5 = T5ForConditionalGeneration(T5Config(**values))
+    t5.config.tie_word_embeddings = tied
+    if not tied:
+        t5.lm_head.weight = nn.Parameter(t5.lm_head.weight.detach().clone())
+    return t5
+
+
 class T5Steps:
     """The decoder one token at a time: what `T5Backbone.hidden` and `logits` compute, without the work twice.
 
@@ -161,9 +175,9 @@ class T5Steps:
         self.backbone = backbone
         self.blocks = list(t5.decoder.block)
         self.qkv = [torch.cat([a.q.weight, a.k.weight, a.v.weight]) for a in attentions]
-        self.latent = [block.layer[1].o(memory[:, block.layer[1].slice]) for block in self.blocks]  # (B, D) a layer
         self.bias = attentions[0].compute_bias(max_tokens, max_tokens)[0]  # (H, T, T)
         self.heads, self.size, self.eps = config.num_heads, config.d_kv, config.layer_norm_epsilon
+        self.latent = self.remember(memory)
         shape = (len(self.blocks), 2, rows, self.heads, max_tokens, self.size)
         self.cache = torch.empty(shape, dtype=memory.dtype, device=memory.device)  # keys and values of every layer
         self.length = 0
@@ -181,10 +195,18 @@ class T5Steps:
             keys[:, :, t], values[:, :, t] = k[:, :, 0], v[:, :, 0]
             scores = q @ keys[:, :, : t + 1].mT + bias  # (B, H, 1, t + 1); T5 does not scale
             read = torch.softmax(scores, -1) @ values[:, :, : t + 1]  # (B, H, 1, S)
-            h = h + F.linear(read.reshape(rows, -1), attention.SelfAttention.o.weight) + self.latent[layer]
+            h = self.cross(layer, h + F.linear(read.reshape(rows, -1), attention.SelfAttention.o.weight))
             h = h + feed_forward.DenseReluDense(self._norm(h, feed_forward.layer_norm))
         self.length += 1
         return self.backbone.logits(self._norm(h, self.backbone.t5.decoder.final_layer_norm))
+
+    def remember(self, memory: Float[Tensor, "batch memory"]) -> list[Float[Tensor, "batch ..."]]:
+        """What cross-attention needs of the memory, by layer, once a sentence: its whole term, (B, D)."""
+        return [block.layer[1].o(memory[:, block.layer[1].slice]) for block in self.blocks]
+
+    def cross(self, layer: int, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
+        """The states after a layer's cross-attention."""
+        return h + self.latent[layer]
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
         """Go on with these rows only."""

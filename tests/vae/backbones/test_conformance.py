@@ -20,7 +20,7 @@ MakeT5 = Callable[..., Any]
 
 
 class Shape(NamedTuple):
-    """A kind of backbone at a tiny size; `sizes` are fields of T5Config, or settings of an LSTM."""
+    """A kind of backbone at a tiny size; `sizes` are fields of T5Config (and `slots`), or settings of an LSTM."""
 
     kind: str
     sizes: dict[str, Any]
@@ -36,6 +36,10 @@ SHAPES: dict[str, Shape] = {
     "t5, large epsilon": Shape("t5", {"layer_norm_epsilon": 0.1}),
     "t5, few buckets": Shape("t5", {"relative_attention_num_buckets": 6, "relative_attention_max_distance": 9}),
     "t5, gated, tied": Shape("t5", {"feed_forward_proj": "gated-silu", "tie_word_embeddings": False}),
+    "t5-slots": Shape("t5-slots", {"slots": 4}),
+    "t5-slots, deeper decoder": Shape("t5-slots", {"slots": 2, "num_layers": 1, "num_decoder_layers": 3}),
+    "t5-slots, flan": Shape("t5-slots", {"slots": 3, **FLAN}),
+    "t5-slots, large epsilon": Shape("t5-slots", {"slots": 7, "layer_norm_epsilon": 0.1}),
     "t5-prefix": Shape("t5-prefix", {}),
     "t5-prefix, d_kv": Shape("t5-prefix", {"d_kv": 5, "num_heads": 3}),
     "lstm": Shape("lstm", {"embedding": 8, "width": 16}),
@@ -45,7 +49,7 @@ SHAPES: dict[str, Shape] = {
 LEAKING = {name for name, shape in SHAPES.items() if shape.kind == "t5-as-released"}
 """Those whose sentences are decoded from other sentences' z, as a replay of that defect."""
 
-KINDS = ("t5", "t5, flan", "t5-prefix", "lstm", "t5-as-released")
+KINDS = ("t5", "t5, flan", "t5-slots", "t5-prefix", "lstm", "t5-as-released")
 """Enough of them where sizes do not matter."""
 
 ROWS, LENGTH, VOCABULARY = 5, 9, 330
@@ -68,7 +72,8 @@ def make(name: str, make_t5: MakeT5) -> Any:
             for parameter in lstm.parameters():
                 parameter.normal_(std=0.5)
         return lstm.eval()
-    return backbones.around(kind, make_t5(3, **sizes))
+    fields = {name: value for name, value in sizes.items() if name != "slots"}
+    return backbones.around("t5" if "slots" in sizes else kind, make_t5(3, **fields), sizes.get("slots", 1))
 
 
 @pytest.fixture(params=SHAPES, ids=list(SHAPES))
