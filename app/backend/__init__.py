@@ -22,6 +22,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
 `erratum`  A paper's tables as reported and corrected.
+`linear`  The linear VAE, trained at many noises, and the exact answer.
 `permission`  What a read-only server refuses.
 """
 
@@ -121,6 +122,7 @@ from app.backend.history import (
 )
 from app.backend.imports import import_run, origin
 from app.backend.jobs import delete, launch, move, pause_queue, rename, resume, stop, train_at_once
+from app.backend.linear import LinearVae, linear_vae
 from app.backend.listing import Entry, colours, config, entries, entry, queue, showcase, table
 from app.backend.maps import (
     Codes,
@@ -259,6 +261,7 @@ __all__ = [
     "Group",
     "Knob",
     "Lane",
+    "LinearVae",
     "Model",
     "Pair",
     "Pin",
@@ -338,6 +341,7 @@ __all__ = [
     "launch",
     "launch_race",
     "launch_sweep",
+    "linear_vae",
     "log_tail",
     "measure",
     "measured",

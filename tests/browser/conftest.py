@@ -68,7 +68,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def address(folder: Path, tmp_path: Path) -> Iterator[str]:
+def frame() -> Path:
+    """The script that is served: the app, unless a test has a page of its own."""
+    return FRAME
+
+
+@pytest.fixture
+def address(folder: Path, tmp_path: Path, frame: Path) -> Iterator[str]:
     """The app, served on a free port of this computer."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -77,7 +83,7 @@ def address(folder: Path, tmp_path: Path) -> Iterator[str]:
     flags = [f"--{name}={value}" for name, value in options.items()]
     log = tmp_path / "app.log"
     with log.open("wb") as words:
-        command = [sys.executable, "-m", "streamlit", "run", str(FRAME), *flags]
+        command = [sys.executable, "-m", "streamlit", "run", str(frame), *flags]
         app = subprocess.Popen(command, cwd=FRAME.parent, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", app, log)

@@ -1,0 +1,52 @@
+"""Chapter: a warm-up in one second. In the linear VAE dimensions die one by one, exactly when theory says."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import backend, state
+from app.components.linear_vae import linear_vae
+from app.lesson.chapter import Chapter
+
+
+def act() -> None:
+    """The linear VAE under a slider for its noise."""
+    st.markdown(
+        "**Turn up the noise.** The data vary in six independent directions, in some more than in others; *z* has six "
+        "numbers. The noise says how little the decoder trusts what it sees. A VAE was trained for every noise; the "
+        "exact answer is drawn beside it.",
+        width=820,
+    )
+    linear_vae(backend.linear_vae(), key=state.LEARN_LINEAR)
+
+
+def reveal() -> None:
+    """The exact answer as a formula, and what it means."""
+    st.latex(r"\mathrm{KL}_i = \tfrac12 \ln \frac{\lambda_i}{s^2} \ \text{ where } \lambda_i > s^2, \text{ else } 0")
+    st.markdown(
+        "Here *λᵢ* is the variance of a direction, *s*² the noise. A direction below the noise is explained as noise, "
+        "for less than its KL would cost. No slip of training did this: the ELBO is at its optimum, where it "
+        "equals the likelihood itself.",
+        width=820,
+    )
+
+
+CHAPTER = Chapter(
+    slug="warm-up",
+    title="A warm-up in one second",
+    minutes=2,
+    setting=(
+        "The smallest VAE has no text and no network: encoder and decoder are one matrix each, so that the best of all "
+        "such models can be written down. Its decoder expects noise, as much in every direction."
+    ),
+    question="The noise grows. What becomes of the six dimensions of *z*?",
+    options=(
+        "All fade alike, and none is lost",
+        "They die one by one, the least varying direction first",
+        "They all die at once",
+    ),
+    answer=1,
+    act=act,
+    reveal=reveal,
+    remember="A dimension of *z* lives while what it tells is worth more than its KL.",
+)
