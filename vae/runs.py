@@ -39,6 +39,8 @@ from vae.config import Config, read_json
 State = Literal["queued", "running", "stopping", "stopped", "finished", "failed"]
 ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
 """States in which a process owns the run, or is about to."""
+LESSON = "lesson"
+"""The role, in env.json, of a run that a lesson shows and lists leave out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,11 @@ class Run:
     def bundled(self) -> bool:
         """Whether the run ships with Bottleneck; such a run is not to be deleted or renamed."""
         return bool(self.env.get("bundled"))
+
+    @property
+    def lesson(self) -> bool:
+        """Whether the run is there for a lesson alone, and is left out of lists."""
+        return self.env.get("role") == LESSON
 
     @property
     def env(self) -> dict[str, Any]:

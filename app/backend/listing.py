@@ -39,6 +39,8 @@ class Entry:
     recipe: str = ""
     latent_size: int = 0
     bundled: bool = False
+    lesson: bool = False
+    """Whether it is there for a lesson alone."""
     has_model: bool = False
     place: int | None = None
     """Its place in the queue, from 1, if it waits there."""
@@ -55,10 +57,11 @@ class Entry:
         return self.state in runs.ACTIVE
 
 
-def entries() -> list[Entry]:
+def entries(*, lessons: bool = False) -> list[Entry]:
     """Every run there is, a damaged one too, with its problem: one's own newest first, then those that came along.
 
-    The bundled ones stand in the order of their recipes: when they were written, a checkout forgets.
+    The bundled ones stand in the order of their recipes: when they were written, a checkout forgets. Those that are
+    there for a lesson alone are left out, unless asked for.
     """
     _keep_going()
     order = list(recipes.RECIPES)
@@ -66,7 +69,8 @@ def entries() -> list[Entry]:
     def place(entry: Entry) -> int:
         return 1 + order.index(entry.recipe) if entry.bundled and entry.recipe in order else 0
 
-    return sorted(map(_entry, runs.list_runs()), key=place)
+    found = (entry for entry in map(_entry, runs.list_runs()) if lessons or not entry.lesson)
+    return sorted(found, key=place)
 
 
 def entry(name: str) -> Entry:
@@ -98,7 +102,7 @@ def showcase(names: Sequence[str]) -> str | None:
 
 def colours(names: Iterable[str] = ()) -> dict[str, str]:
     """The colour of every run, by name: kept beside the runs, so that a run looks the same everywhere and tomorrow."""
-    listed = [run.name for run in reversed(runs.list_runs())]
+    listed = [run.name for run in reversed(runs.list_runs()) if not _entry(run).lesson]
     wanted = [*listed, *(name for name in names if name not in listed)]
     path = runs.root() / "colours.json"
     with _COLOURS_LOCK:
@@ -156,7 +160,7 @@ def _read_entry(run: runs.Run) -> Entry:
     try:
         runs.valid_name(run.name)
         status, settings = run.status, run.config
-        bundled = run.bundled
+        bundled, lesson = run.bundled, run.lesson
     except ValueError as error:
         return Entry(name=run.name, state="damaged", status=Status(), problem=str(error))
     return Entry(
@@ -166,6 +170,7 @@ def _read_entry(run: runs.Run) -> Entry:
         recipe=settings.recipe,
         latent_size=settings.model.latent_size,
         bundled=bundled,
+        lesson=lesson,
         has_model=(run.model_path / "config.json").is_file(),
     )
 

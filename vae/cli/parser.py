@@ -81,8 +81,14 @@ def _add_training(commands: Any) -> None:
     _add_queue(commands)
     delete = _command(commands, "delete", training.delete, of=RUN, nargs="+")
     delete.add_argument("--yes", action="store_true", help="really: nothing brings a run back")
-    bundle = _command(commands, "bundle", training.bundle, of=RUN)
+    bundle = _command(commands, "bundle", training.bundle, of=RUN, nargs="?")
     bundle.add_argument("--snapshots", type=_whole(0, 1000), default=3, help="snapshots that stay (3)")
+    bundle.add_argument(
+        "--without-weights", dest="weights", action="store_false", help="only its history and reports stay"
+    )
+    bundle.add_argument("--all", action="store_true", help="instead of RUN: train, judge and bundle all that ships")
+    bundle.add_argument("--only", nargs="+", default=[], metavar="NAME", help="of --all: these alone")
+    bundle.add_argument("--out", metavar="DIR", help="of --all: where to; without it where `runs` looks")
 
 
 def _add_queue(commands: Any) -> None:

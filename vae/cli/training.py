@@ -174,10 +174,34 @@ def stop(options: argparse.Namespace) -> Answer:
 
 
 def bundle(options: argparse.Namespace) -> Answer:
-    """Prepare a finished run for being shipped."""
-    run = run_named(options.run)
+    """Make a finished run small, to share it; or with --all make the runs that ship with Bottleneck.
+
+    What is there already is not made again, so a command that was interrupted may be given again.
+    """
     work_quietly()
     from vae import bundle
 
-    bundle.bundle(run, options.snapshots)
-    return Answer({"run": str(run.path)}, f"{run.path} is ready to ship.")
+    if not (options.all or options.only):
+        if not options.run or options.out:
+            raise ValueError(
+                "Name the run to make small, or say --all to make those that ship; --out belongs to --all."
+            )
+        run = run_named(options.run)
+        bundle.bundle(run, options.snapshots, weights=options.weights)
+        return Answer({"run": str(run.path)}, f"{run.path} is ready to ship: {bundle.megabytes(run):.1f} MB.")
+    if options.run:
+        raise ValueError(f"Either {options.run} or the runs that ship: leave out the one or --all and --only.")
+    folder = Path(options.out) if options.out else runs.root()
+    members, begun, made = bundle.chosen(options.only), time.monotonic(), 0
+    for number, member in enumerate(members, 1):
+        run = Run(folder / member.name)
+        new = bundle.make(run, member, say)
+        made += new
+        state = "is ready" if new else "was there"
+        say(f"{number} of {len(members)}: {run.path} {state}, {bundle.megabytes(run):.1f} MB.")
+    found = {member.name: bundle.megabytes(Run(folder / member.name)) for member in members}
+    words = f"{made} of {len(members)} runs were made in {(time.monotonic() - begun) / 60:.0f} minutes."
+    return Answer(
+        {"out": str(folder), "made": made, "megabytes": found},
+        f"{words} All are in {folder}: {sum(found.values()):.1f} MB.",
+    )

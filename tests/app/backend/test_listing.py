@@ -7,7 +7,7 @@ import pytest
 from app import backend, palette
 from app.backend import listing
 from vae import jobs, recipes
-from vae.runs import Run
+from vae.runs import LESSON, Run, write_json
 
 
 def test_every_run_is_listed_newest_first_also_a_damaged_one(make_run, root):
@@ -30,6 +30,19 @@ def test_bundled_runs_come_last_in_the_order_of_their_recipes(make_run):
         make_run(name, recipe, bundled=True)
     make_run("mine")
     assert [entry.name for entry in backend.entries()] == ["mine", "c", "a", "b"]
+
+
+def test_a_run_of_a_lesson_is_listed_where_it_is_asked_for_and_takes_no_colour_from_others(make_run):
+    make_run("mine")
+    shown = make_run("shown", bundled=True)
+    colour = backend.colours()["mine"]
+    write_json(shown.path / "env.json", shown.env | {"role": LESSON})
+    assert [entry.name for entry in backend.entries()] == ["mine"]
+    assert [entry.name for entry in backend.entries(lessons=True)] == ["mine", "shown"]
+    assert backend.table()["run"].tolist() == ["mine"]
+    assert backend.entry("shown").lesson
+    assert backend.colours() == {"mine": colour}
+    assert backend.colours(["shown"])["shown"] != colour
 
 
 def test_a_folder_whose_name_no_url_can_carry_is_listed_with_its_problem(make_run, root):
