@@ -39,6 +39,12 @@ page = st.navigation(
                 icon=":material/school:",
                 help="A first lesson: two models, the same random codes, and the question which one has collapsed.",
             ),
+            st.Page(
+                "app/pages/glossary.py",
+                title="Glossary",
+                icon=":material/menu_book:",
+                help="What every figure and word means, with its formula, and how to read it.",
+            ),
         ],
         "Explore": [
             st.Page(

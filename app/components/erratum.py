@@ -93,7 +93,7 @@ def erratum(own: pd.DataFrame | None = None) -> None:
     )
     st.caption(
         f"Park & Lee 2021, Table {rows['table'].iloc[0]}, nats a sentence. All four tables with the arithmetic: "
-        "`python -m vae.erratum`, and `docs/erratum.md`."
+        "`python -m vae.erratum`, and `docs/erratum.md`. The [glossary](glossary) explains the figures."
     )
     if own is not None and len(own):
         _own(own)

@@ -10,7 +10,7 @@ from app import backend, state
 from app.components.attempt import attempt
 from app.components.run_card import dot, verdict_badge
 from app.components.sentences import escape
-from app.glossary import METRICS, duration
+from app.glossary import METRICS, duration, help_of
 
 CHOICES = (10, 100, 1000)
 """K, the samples of z from which the cost of a sentence is estimated."""
@@ -102,7 +102,7 @@ def _measure(name: str, label: str) -> None:
         required=True,
         key=state.samples(name),
         format_func=lambda count: f"{count:,}",
-        help=f"{METRICS['nll_nats'].definition} The time it takes grows with K.",
+        help=f"The time it takes grows with K. {help_of(METRICS['nll_nats'])}",
     )
     st.button(
         label,

@@ -24,7 +24,7 @@ def report_probes(found: Sequence[backend.Evaluation], entries: Mapping[str, bac
     st.subheader("What the codes hold", anchor=False)
     st.markdown(
         "Are similar sentences near each other? What do a few labels need? Does the model copy? "
-        "The probes of Li et al. 2019, on runs of any kind.",
+        "The probes of Li et al. 2019, on runs of any kind; the [glossary](glossary) explains each.",
         width=820,
     )
     probed = [each for each in found if each.report.probes]

@@ -50,4 +50,6 @@ def report_sentences(name: str) -> None:
             icon=":material/download:",
             on_click="ignore",
         )
-        st.caption("The dearest to rebuild come first. Click a heading to sort.")
+        st.caption(
+            "The dearest to rebuild come first. Click a heading to sort. The [glossary](glossary) explains the figures."
+        )

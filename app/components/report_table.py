@@ -32,7 +32,8 @@ def report_table(found: Sequence[backend.Evaluation]) -> None:
         alt=f"Figures of {', '.join(row['run'] for row in rows)}",
     )
     st.caption(
-        "Nats are per sentence; hover over a heading to read what it means. A run that ignores z can lead in PPL and "
+        "Nats are per sentence; hover over a heading to read what it means, or look it up in the "
+        "[glossary](glossary). A run that ignores z can lead in PPL and "
         "−ELBO: what z is worth stands under ΔNLL."
     )
     downloads("evaluation", rows, ["run", *backend.REPORT_TABLE])

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import backend
 from app.components.report_table import downloads
-from app.glossary import METRICS, STATES
+from app.glossary import METRICS, STATES, link
 
 STYLE = """<style>
 .differences { overflow-x: auto; }
@@ -30,7 +30,10 @@ def run_differences(names: Sequence[str], rows: Sequence[Mapping[str, Any]], col
     settings = backend.differences(names)
     st.subheader("What differs", anchor=False)
     st.html(STYLE + _table(names, settings, rows, colours))
-    st.caption("Hover over a name to read what it means; a dash is a setting without effect, or a figure not measured.")
+    st.caption(
+        "Hover over a name to read what it means, click a figure's to look it up; "
+        "a dash is a setting without effect, or a figure not measured."
+    )
     by_run = [
         {"run": row["run"]}
         | {each["name"]: each[row["run"]] for each in settings}
@@ -58,7 +61,12 @@ def _table(
     if not lines:
         lines = [f'<tr><td colspan="{len(names) + 1}">Their settings are the same.</td></tr>']
     figures = [
-        _line(METRICS[name].axis, METRICS[name].definition, [METRICS[name].show(row.get(name)) for row in rows])
+        _line(
+            METRICS[name].axis,
+            METRICS[name].definition,
+            [METRICS[name].show(row.get(name)) for row in rows],
+            link(name),
+        )
         for name in backend.SWEEP_FIGURES
     ]
     words = [
@@ -73,8 +81,10 @@ def _table(
     )
 
 
-def _line(name: str, meaning: str, cells: Sequence[str]) -> str:
+def _line(name: str, meaning: str, cells: Sequence[str], more: str = "") -> str:
     head = html.escape(name)
     if meaning:
         head = f'<abbr title="{html.escape(meaning)}">{head}</abbr>'
+    if more:
+        head = f'<a href="{html.escape(more)}" target="_blank">{head}</a>'
     return f'<tr><th scope="row">{head}</th>{"".join(f"<td>{html.escape(cell)}</td>" for cell in cells)}</tr>'

@@ -42,7 +42,10 @@ def run_table(runs: pd.DataFrame) -> list[str]:
     else:
         _table(shown, columns)
     words = f"{len(shown):,} of {len(runs):,} runs" if len(shown) != len(runs) else f"{len(runs):,} runs"
-    st.caption(f"{words}. Click a heading to sort, and tick runs to put them side by side.")
+    st.caption(
+        f"{words}. Click a heading to sort, and tick runs to put them side by side. "
+        "The [glossary](glossary) explains the figures."
+    )
     known = shown[[name for name in (*WORDS, *TABLE) if name in shown]]
     known = known.convert_dtypes().astype(object).where(known.notna(), None)  # whole numbers stay whole
     rows = known.assign(tags=known["tags"].map(", ".join)).to_dict("records")

@@ -49,7 +49,10 @@ def _report(name: str, along: str, chosen: Sequence[str], was_active: bool) -> N
     st.subheader("Over training", anchor=False)
     many_runs.over_steps(sweep.labels, chosen, colours)
     parts = "_".join("{" + backend.axis_heading(axis.name).partition(",")[0] + "}" for axis in sweep.axes)
-    st.caption(f"Labels are {escape(parts)}, as in Figures 2 and 3 of Park & Lee 2021.")
+    st.caption(
+        f"Labels are {escape(parts)}, as in Figures 2 and 3 of Park & Lee 2021. "
+        "The [glossary](glossary) explains the figures."
+    )
     measured = [row for row in sweep.rows if row["kl_nats"] is not None]
     if measured:
         st.subheader(f"Newest values by {backend.axis_heading(along)}", anchor=False)

@@ -9,7 +9,7 @@ import streamlit as st
 from app import backend, state
 from app.components import sentences
 from app.components.run_card import dot
-from app.glossary import METRICS
+from app.glossary import METRICS, help_of
 from app.lesson.chapter import Chapter, run_of
 
 SHOWN = 4
@@ -69,7 +69,8 @@ def _figures(name: str, wanted: Sequence[str]) -> None:
     with st.container(horizontal=True):
         for each in wanted:
             metric = METRICS[each]
-            st.metric(f"{metric.title} · {metric.symbol}", f"{metric.show(known.get(each))} :small[{metric.unit}]")
+            value = f"{metric.show(known.get(each))} :small[{metric.unit}]"
+            st.metric(f"{metric.title} · {metric.symbol}", value, help=help_of(metric))
 
 
 CHAPTER = Chapter(

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from vae.glossary import METRICS
+from vae.glossary import METRICS, TERMS
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,21 @@ def test_every_metric_has_words_and_a_definition():
         assert metric.definition.endswith(".")
         if metric.name.endswith("_nats"):
             assert "nats" in metric.definition
+
+
+def test_every_word_is_explained_and_none_is_a_figure():
+    assert not TERMS.keys() & METRICS.keys()
+    assert all(term.title and term.definition.endswith(".") for term in TERMS.values())
+
+
+def test_formulas_close_what_they_open():
+    for term in (*TERMS.values(), *METRICS.values()):
+        assert term.formula.count("{") == term.formula.count("}"), term.name
+        assert term.formula.count(r"\left") == term.formula.count(r"\right"), term.name
+
+
+def test_what_is_better_is_said_where_the_figure_alone_says_it():
+    better = {name: metric.better for name, metric in METRICS.items()}
+    assert better["delta_nll_nats"] == "high"
+    assert better["rec_nats"] == better["neg_elbo_nats"] == better["ppl_word"] == "low"
+    assert better["kl_nats"] == better["active_units"] == better["mi_nats"] == ""

@@ -1,0 +1,24 @@
+// Brings the container of a key to the middle of the window, once for each key, and keeps it there while the page around
+// it is still being laid out: until the reader does anything, or three seconds have passed.
+
+const LAST = 3000; // ms
+const GESTURES = ["wheel", "touchstart", "pointerdown", "keydown"];
+
+export default function ({ data, parentElement }) {
+  const own = parentElement.querySelector("span");
+  const place = document.querySelector(`.st-key-${CSS.escape(data.key)}`);
+  if (!place || own.dataset.shown === data.key) return;
+  own.dataset.shown = data.key;
+  const show = () => place.scrollIntoView({ block: "center" });
+  const layout = new ResizeObserver(show);
+  const end = () => {
+    layout.disconnect();
+    GESTURES.forEach((gesture) => window.removeEventListener(gesture, end, true));
+  };
+  place.tabIndex = -1;
+  place.focus({ preventScroll: true });
+  show();
+  layout.observe(place.parentElement);
+  GESTURES.forEach((gesture) => window.addEventListener(gesture, end, true));
+  setTimeout(end, LAST);
+}
