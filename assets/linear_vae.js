@@ -22,7 +22,7 @@ class View {
     this.deaths = find(".deaths");
     this.slider = find("input");
     this.ticks = find(".ticks");
-    this.output = find("output");
+    this.noise = find("figcaption b");
     this.list = find(".here ol");
     this.scale = find(".scale");
     this.live = find(".live");
@@ -98,7 +98,7 @@ class View {
     const { noise, shown, count, trained, exact, said } = this.data.stops[stop];
     if (this.count.textContent !== count) this.live.textContent = count;
     this.count.textContent = count;
-    this.output.textContent = shown;
+    this.noise.textContent = shown;
     this.slider.setAttribute("aria-valuetext", `${shown}: ${count}`);
     this.now.style.left = `${this.along(noise)}%`;
     [...this.list.children].forEach((item, index) => {

@@ -24,9 +24,9 @@ def reveal() -> None:
     """The exact answer as a formula, and what it means."""
     st.latex(r"\mathrm{KL}_i = \tfrac12 \ln \frac{\lambda_i}{s^2} \ \text{ where } \lambda_i > s^2, \text{ else } 0")
     st.markdown(
-        "Here *λᵢ* is the variance of a direction, *s*² the noise. A direction below the noise is explained as noise, "
-        "for less than its KL would cost. No slip of training did this: the ELBO is at its optimum, where it "
-        "equals the likelihood itself.",
+        r"Here $\lambda_i$ is the variance of a direction, and $s^2$ the noise. What varies less than the noise passes "
+        "for noise: to tell it through *z* would cost more KL than it saves. No slip of training did this: the ELBO is "
+        "at its optimum, where it equals the likelihood itself.",
         width=820,
     )
 
