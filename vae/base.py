@@ -129,6 +129,12 @@ def word_tokenizer(texts: Sequence[str], vocabulary: int) -> Any:
     )
 
 
+def unknown_token(tokenizer: Any) -> int | None:
+    """The id of <unk>; None of a vocabulary that has none. To `word_tokenizer` it is a word among others."""
+    known: int | None = tokenizer.unk_token_id
+    return tokenizer.get_vocab().get("<unk>") if known is None else known
+
+
 def unknown_share(tokenizer: Any, texts: Sequence[str]) -> float:
     """The share of the words of some texts that `word_tokenizer` does not know, from 0 to 1."""
     known, words = tokenizer.get_vocab(), [word for text in texts for word in text.split()]

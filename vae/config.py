@@ -338,8 +338,8 @@ class Config:
         ]
 
     def idle_settings(self) -> list[str]:
-        """Sentences about settings that differ from their default and have no effect in this configuration."""
-        idle = _idle_start(self)
+        """Sentences about settings that differ from their default and have no effect here, or keep a part untrained."""
+        idle = _idle_start(self) + _never_trained(self)
         for name, phase in self.phases.items():
             if phase.epochs:
                 idle += _idle(name, phase)
@@ -396,6 +396,18 @@ def _idle_start(config: Config) -> list[str]:
         if config.model.base != "fresh" and config.pretrain != Pretrain():
             idle.append(f"The pretrain section has no effect: base is {config.model.base!r}, not 'fresh'.")
     return idle
+
+
+def _never_trained(config: Config) -> list[str]:
+    """What is said of a decoder that is frozen before anything has trained it, as an LSTM's can be."""
+    name = "phase1" if config.phase1.epochs else "phase2"
+    frozen = [part for part in ("decoder", "head") if part in config.phases[name].frozen]
+    if config.model.backbone != "lstm" or not frozen:
+        return []
+    return [
+        f"{name}.frozen lists {' and '.join(frozen)}, but nothing has trained an LSTM before: its random weights stay, "
+        "and the encoder learns for a decoder that knows no words."
+    ]
 
 
 def _idle_decoder(config: Config) -> list[str]:

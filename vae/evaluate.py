@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vae import metrics
+from vae import base, metrics
 from vae.batching import Tokens, in_order
 from vae.config import Phase
 from vae.model import TextVAE
@@ -164,6 +164,7 @@ def evaluate(
         exact_reconstructions=hits / n,
         bleu=metrics.bleu(rebuilt, read),
         distinct_prior=len(set(from_prior)),
+        unknown_share=_unknown_share(space.tokenizer, tokens),
         variance_per_dim=_rounded(seen.posterior.mean.double().var(0, correction=1)),
         variances=_rounded(units.variances),
         nll_by_samples=bounds.by_samples,
@@ -342,6 +343,14 @@ def readings(tokenizer: Any, texts: Sequence[str], tokens: Tokens, max_tokens: i
     for row in (tokens.lengths == max_tokens).nonzero()[0]:
         result[row] = tokenizer.decode(tokens.flat[tokens.starts[row] : tokens.starts[row + 1] - 1].tolist()).strip()
     return result
+
+
+def _unknown_share(tokenizer: Any, tokens: Tokens) -> float:
+    """Per cent of the tokens that are <unk>, end tokens left out; 0 of a vocabulary that has none."""
+    unknown = base.unknown_token(tokenizer)
+    if unknown is None:
+        return 0.0
+    return 100 * int((tokens.flat == unknown).sum()) / max(1, len(tokens.flat) - len(tokens))
 
 
 def count_words(readings: Sequence[str]) -> int:

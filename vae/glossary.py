@@ -252,6 +252,15 @@ METRICS: Mapping[str, Metric] = {
             better="low",
         ),
         Metric(
+            name="unknown_share",
+            title="Words it does not know",
+            symbol="<unk>",
+            unit="%",
+            definition="Share of the tokens of the sentences, end marks aside, that are <unk>. A model of whole words "
+            "predicts them without spelling them: the more there are, the cheaper a text looks.",
+            digits=2,
+        ),
+        Metric(
             name="nll_nats",
             title="Cost of a sentence, tightened",
             symbol="NLL_K",
@@ -409,6 +418,14 @@ METRICS: Mapping[str, Metric] = {
             unit="",
             definition="AdamW's step size at this step.",
             digits=5,
+        ),
+        Metric(
+            name="encoder_updates",
+            title="Updates of the encoder alone",
+            symbol="encoder updates",
+            unit="a step",
+            definition="Updates that the encoder was given ahead of each of the decoder, a mean over the logged steps "
+            "(phase1.aggressive_updates or phase2.aggressive_updates; He et al. 2019).",
         ),
         Metric(
             name="denoising_nats",

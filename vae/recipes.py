@@ -226,7 +226,8 @@ def lstm_cyclic() -> Config:
 def lstm_aggressive() -> Config:
     """Li et al. 2019, Table 1 "+ aggressive": the encoder first, while MI climbs (He et al. 2019, algorithm 1).
 
-    With the KL weight from 0.1 to 1 over 10 epochs there; from 0 here. The first epochs take twenty times as long.
+    The code of He et al. 2019 begins with a KL weight of 0.1 (``--kl_start 0.1`` in its README); here it rises from 0.
+    The first epochs take twenty times as long.
     """
     return _lstm("lstm-aggressive", phase2=replace(_ANNEALED, aggressive_updates=100))
 

@@ -168,6 +168,8 @@ class Report:
     """For each token position: position, sentences (that reach it), own_nats, delta_nll_nats, per such sentence."""
     intervals: dict[str, tuple[float, float]]
     """95 % intervals over the sentences, of the figures for which they mean something."""
+    unknown_share: float | None = None
+    """Per cent of the tokens that are <unk>, end tokens left out; None in reports of a time before there were any."""
     per_sentence: pd.DataFrame | None = field(default=None, repr=False, compare=False)
     """A row a sentence: text, decoded, tokens, words, and in nats rec, kl, nll and the deltas. Not part of the JSON."""
     probes: Probes | None = field(default=None, repr=False)
@@ -184,10 +186,14 @@ class Report:
         """The inverse of `to_dict`; keys of no field are passed over."""
         intervals = {name: (low, high) for name, (low, high) in values["intervals"].items()}
         probes = Probes.from_dict(values["probes"]) if "probes" in values else None
-        return cls(**{name: values[name] for name in _FIGURES} | {"intervals": intervals, "probes": probes})
+        known = {name: values[name] for name in _FIGURES if name in values or name not in _LATER}
+        return cls(**known | {"intervals": intervals, "probes": probes})
 
 
 _FIGURES = [each.name for each in fields(Report) if each.name not in {"per_sentence", "probes"}]
+
+_LATER = {"unknown_share"}
+"""Figures that a report may lack."""
 
 
 def save(run: Run, split: str, step: int, report: Report) -> None:
@@ -237,7 +243,7 @@ def load(run: Run, split: str = "test") -> Report | None:
     values = read_json(path)
     if not isinstance(values, dict):
         raise ValueError(f"{path} is damaged: evaluate the run again.")
-    current = values.get("step") == run.status.step and values.keys() >= set(_FIGURES)
+    current = values.get("step") == run.status.step and values.keys() >= set(_FIGURES) - _LATER
     return Report.from_dict(values) if current else None
 
 

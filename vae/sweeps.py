@@ -394,5 +394,10 @@ def _in_effect(config: Config, setting: str) -> Any:
 def _is_idle(config: Config, setting: str) -> bool:
     section, _, field = setting.partition(".")
     if section == "pretrain":
-        return config.model.base != "fresh"
+        return not config.pretrains
+    if config.model.backbone == "lstm":
+        if setting in ("model.base", "model.pooled_layers"):
+            return True
+    elif section == "lstm":
+        return True
     return section in config.phases and field != "epochs" and not config.phases[section].epochs

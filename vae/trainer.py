@@ -390,9 +390,7 @@ def _rows(batch: Batch, chosen: slice) -> Batch:
 
 def _unknown(config: Config, tokenizer: Any) -> int | None:
     """The token that stands for a dropped word; the words of an LSTM have <unk> among them, as a word like others."""
-    unknown: int | None = tokenizer.unk_token_id
-    if unknown is None:
-        unknown = tokenizer.get_vocab().get("<unk>")
+    unknown = base.unknown_token(tokenizer)
     if unknown is None and any(phase.word_dropout for phase in config.phases.values()):
         raise ValueError("Word dropout needs a token <unk>, which the vocabulary has not: set word_dropout to 0.")
     return unknown

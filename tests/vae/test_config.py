@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vae.config import FREE_BITS, PARTS, Config, Data, Knob, Lstm, Model, Phase, Pretrain, Train, knobs, read_json
-from vae.recipes import RECIPES, get
+from vae.recipes import FROZEN_DECODER, RECIPES, get
 
 SECTIONS = {
     "data": Data,
@@ -264,6 +264,20 @@ def test_several_slots_are_for_a_t5(backbone: Any) -> None:
     assert Config(phase2=phase, model=Model(backbone=backbone)).model.memory_slots == 1
     with pytest.raises(ValueError, match=r"model.memory_slots=65 must be .* at most 64"):
         Config(phase2=phase, model=Model(memory_slots=65))
+
+
+@pytest.mark.parametrize(
+    ("phase1", "phase2", "said"),
+    [
+        (Phase(epochs=1, frozen=FROZEN_DECODER), Phase(epochs=1), "phase1.frozen lists decoder and head, but nothing"),
+        (Phase(), Phase(epochs=1, frozen=("decoder",)), "phase2.frozen lists decoder, but nothing"),
+        (Phase(epochs=1), Phase(epochs=1, frozen=("decoder",)), ""),
+    ],
+)
+def test_a_decoder_that_nothing_has_trained_is_no_decoder_to_freeze(phase1: Phase, phase2: Phase, said: str) -> None:
+    idle = Config(phase1=phase1, phase2=phase2, model=Model(backbone="lstm")).idle_settings()
+    assert [sentence[: len(said)] for sentence in idle] == [said] * bool(said)
+    assert Config(phase1=phase1, phase2=phase2).idle_settings() == []
 
 
 def test_a_configuration_of_a_time_with_one_slot_is_read() -> None:

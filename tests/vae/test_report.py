@@ -73,6 +73,16 @@ def test_a_damaged_report_is_one_sentence(run: Run, content: str, message: str) 
         report.load(run)
 
 
+def test_a_report_of_a_time_before_unk_was_counted_is_read(run: Run, found: Report) -> None:
+    assert found.unknown_share is not None
+    report.save(run, "test", run.status.step, found)
+    path = run.reports_path / "test.json"
+    values = json.loads(path.read_text("utf-8"))
+    del values["unknown_share"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert report.load(run) == replace(found, unknown_share=None)
+
+
 def test_a_report_that_lacks_a_figure_is_none(run: Run, found: Report) -> None:
     report.save(run, "test", run.status.step, found)
     path = run.reports_path / "test.json"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vae import jobs, recipes, runs, sweeps
 from vae.cli.parser import build
-from vae.config import Config, Model, Phase
+from vae.config import Config, Lstm, Model, Phase, Pretrain
 from vae.recipes import FROZEN_DECODER
 from vae.runs import Notes, Run
 from vae.sweeps import Axis, expand
@@ -239,6 +239,18 @@ def test_what_has_no_effect_is_not_a_difference() -> None:
     assert list(found) == ["model.base", "phase1.epochs", "phase1.kl_weight"]
     assert found["phase1.kl_weight"] == {"a": sweeps.NO_EFFECT, "b": "0"}
     assert found["phase1.epochs"] == {"a": "0", "b": "1"}
+
+
+def test_what_an_lstm_and_a_t5_have_for_themselves_is_idle_in_the_other() -> None:
+    models = {"a": Model(base="fresh"), "b": Model(backbone="lstm", base="fresh", pooled_layers="all")}
+    sizes = {"pretrain": Pretrain(layers=3), "lstm": Lstm(width=8)}
+    found = sweeps.differences({name: Config(phase2=BASE.phase2, model=each, **sizes) for name, each in models.items()})
+    assert found == {
+        "model.backbone": {"a": "t5", "b": "lstm"},
+        "model.base": {"a": "fresh", "b": sweeps.NO_EFFECT},
+        "pretrain.layers": {"a": "3", "b": sweeps.NO_EFFECT},
+        "lstm.width": {"a": sweeps.NO_EFFECT, "b": "8"},
+    }
 
 
 @pytest.mark.parametrize(

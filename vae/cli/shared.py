@@ -30,7 +30,7 @@ HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 FIGURES = (
     *report.TABLE,
     *("kl_charged_nats", "marginal_kl_least_nats", "mi_upper_nats", "mi_ceiling_nats", "delta_prior_nats"),
-    *("delta_zero_nats", "ppl_token", "effective_sample_size", "batch_leak_nats"),
+    *("delta_zero_nats", "ppl_token", "effective_sample_size", "unknown_share", "batch_leak_nats"),
 )
 """The figures that a terminal shows, in order."""
 

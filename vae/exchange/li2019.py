@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vae.config import Config, Data, Model, Phase, Train
+from vae.config import Config, Data, Lstm, Model, Phase, Train
 from vae.exchange import RECIPE, finished
 from vae.runs import Run
 
@@ -104,7 +104,8 @@ def _config(given: dict[str, Any]) -> Config:
     return Config(
         recipe=RECIPE,
         data=Data(corpus=f"file:{given.get('train_data', 'unknown')}"),
-        model=Model(base="none", latent_size=int(given.get("nz", 32))),
+        model=Model(backbone="lstm", base="none", pooling="last", latent_size=int(given.get("nz", 32))),
+        lstm=Lstm(embedding=int(given.get("ni", Lstm().embedding)), width=int(given.get("dec_nh", Lstm().width))),
         phase2=Phase(
             epochs=float(given.get("epochs", 1)),
             learning_rate=float(given.get("lr", 0.0)),

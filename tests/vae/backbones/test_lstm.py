@@ -182,6 +182,8 @@ def test_what_an_unknown_word_costs_is_the_cost_of_unk(sentences: list[str]) -> 
     torch.testing.assert_close(costs, costs[:1].expand(3))
     report = evaluate.evaluate(space, pd.DataFrame({"text": [*sentences[:10], "a zebra waits for it ."]}), samples=2)
     assert report.words == report.tokens  # whitespace words and ends are what the model predicts
+    words = report.words - report.sentences
+    assert report.unknown_share == pytest.approx(100 / words)  # the zebra
     assert report.ppl_word == report.ppl_token
 
 

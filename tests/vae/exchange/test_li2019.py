@@ -70,6 +70,7 @@ def test_every_line_of_figures_becomes_an_event_in_our_units(log: Path, tmp_path
 def test_the_configuration_says_what_ours_can_say_and_the_rest_is_kept(log: Path, tmp_path: Path) -> None:
     run = li2019.read(log, tmp_path / "imported")
     config, settings = run.config, run.env["imported"]["settings"]
+    assert (config.model.backbone, config.model.pooling, config.lstm.width) == ("lstm", "last", 1024)
     assert (config.model.latent_size, config.train.batch_size, config.train.seed) == (32, 32, 783435)
     assert (config.phase2.kl_schedule, config.phase2.kl_epochs, config.phase2.learning_rate) == ("linear", 10, 0.5)
     assert config.phase2.free_bits_per_dimension == config.phase2.free_bits_total == 0  # theirs masks, ours thresholds
