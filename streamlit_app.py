@@ -37,7 +37,7 @@ page = st.navigation(
                 "app/pages/learn.py",
                 title="Learn",
                 icon=":material/school:",
-                help="A first lesson: two models, the same random codes, and the question which one has collapsed.",
+                help="Posterior collapse in fifteen minutes: chapters that ask for a prediction, then show what is so.",
             ),
             st.Page(
                 "app/pages/glossary.py",

@@ -54,7 +54,7 @@ def costs(frame: pd.DataFrame) -> Figure:
         "mark": {"type": "bar"},
         "encoding": {
             "y": y,
-            "x": nats | {"scale": {"domainMin": 0}},
+            "x": nats | {"scale": {"domainMin": 0}, "axis": {"tickCount": 6}},
             "color": {"field": "term", "type": "nominal", "scale": colour, "title": None, "legend": {"orient": "top"}},
             "order": {"field": "term", "sort": "descending"},
             "tooltip": tooltip,

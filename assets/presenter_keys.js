@@ -12,9 +12,10 @@ export default function ({ setTriggerValue, parentElement }) {
     const paged = event.key.startsWith("Page") && !target.matches?.("textarea");
     if (!paged && target.matches?.(OWN)) return;
     event.preventDefault();
+    event.stopPropagation();
     setTriggerValue("turned", way);
   };
   const page = parentElement.ownerDocument;
-  page.addEventListener("keydown", heard);
-  return () => page.removeEventListener("keydown", heard);
+  page.addEventListener("keydown", heard, true); // before a slider takes Page Down for itself
+  return () => page.removeEventListener("keydown", heard, true);
 }

@@ -156,6 +156,7 @@ from app.backend.planes import (
     plane_whole,
     plane_window,
 )
+from app.backend.predictions import forget_predictions, predict, predicted
 from app.backend.races import (
     RACE_SIZES,
     Check,
@@ -323,6 +324,7 @@ __all__ = [
     "film_weights",
     "fit_umap",
     "fitting",
+    "forget_predictions",
     "fresh_name",
     "fresh_race",
     "gap",
@@ -371,6 +373,8 @@ __all__ = [
     "plane_walk",
     "plane_whole",
     "plane_window",
+    "predict",
+    "predicted",
     "preset",
     "preset_about",
     "preview",

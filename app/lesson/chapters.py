@@ -1,9 +1,10 @@
 """The chapters of the lesson, in order."""
 
-from app.lesson import collapse, losses, objective, space, telling
+from app.lesson import collapse, losses, objective, space, telling, warm_up
 from app.lesson.chapter import Chapter
 
 CHAPTERS: tuple[Chapter, ...] = (
+    warm_up.CHAPTER,
     space.CHAPTER,
     objective.CHAPTER,
     collapse.CHAPTER,

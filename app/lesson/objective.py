@@ -30,7 +30,9 @@ def act() -> None:
 
 def priced() -> None:
     """The objective of each model at the price that is set."""
-    weight = st.select_slider("Price of a nat of KL, β", WEIGHTS, value=0.0, key=state.LEARN_WEIGHT)
+    weight = st.select_slider(
+        "Price of a nat of KL, β", WEIGHTS, value=0.0, format_func="{:g}".format, key=state.LEARN_WEIGHT
+    )
     frame = costs(weight)
     st.vega_lite_chart(*charts.costs(frame))
     best = frame["model"].iloc[frame["total_nats"].argmin()]
@@ -80,8 +82,8 @@ CHAPTER = Chapter(
         "that has none."
     ),
     question="At β = 1, which model has the lowest −ELBO, the sum of both?",
-    options=("The healthy one", "One of those without a working code", "All the same"),
-    answer=1,
+    options=("All the same", "The healthy one", "One of those without a working code"),
+    answer=2,
     act=act,
     reveal=reveal,
     remember="The ELBO counts the code as a cost. A decoder that can do without the code will.",

@@ -60,15 +60,16 @@ CHAPTER = Chapter(
     minutes=2,
     setting=(
         "A text VAE reads a sentence, keeps 32 numbers of it, the code *z*, and writes the sentence anew from these. "
-        f"Take two sentences, *{A}* and *{B}*, and go from the code of the one to that of the other in a straight line."
+        f"Take two sentences, *{A[:-2]}* and *{B[:-2]}*, and go from the code of the one to that of the other in a "
+        "straight line."
     ),
     question="What will the decoder write half-way?",
     options=(
-        "Words of both, in no order",
         "A sentence that has something of both",
+        "Words of both, in no order",
         "One of the two sentences, unchanged",
     ),
-    answer=1,
+    answer=0,
     act=act,
     reveal=reveal,
     remember="In a good latent space, every place is a sentence, and near places say nearly the same.",

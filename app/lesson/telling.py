@@ -82,8 +82,8 @@ CHAPTER = Chapter(
         "signs of life. Model B has KL of tens of nats, MI at its ceiling, and every one of its units active."
     ),
     question="Does the decoder of model B use its code?",
-    options=("Yes: all three figures say so", "No", "It uses half of it"),
-    answer=1,
+    options=("Yes: all three figures say so", "It uses half of it", "No"),
+    answer=2,
     act=act,
     reveal=reveal,
     remember="KL, MI and AU look at the encoder. To know whether a code is *read*, give the decoder another one.",

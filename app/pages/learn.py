@@ -1,94 +1,204 @@
-"""Learn: the first lesson. Two models read the same random codes; which one has collapsed?"""
+"""Learn: the lesson on posterior collapse, a chapter at a time: predict, do, see what is so, remember."""
+
+from __future__ import annotations
+
+import html
+import uuid
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from app import backend, state
-from app.components import sentences
-from app.components.run_card import dot
-from app.glossary import METRICS
+from app.components.address import heed
+from app.components.class_bars import class_bars
+from app.components.presenter_keys import presenter_keys
+from app.lesson.chapter import Chapter, Place, read_places, write_places
+from app.lesson.chapters import CHAPTERS
+
+HIDEABLE = {"class": "how the class predicted", "chapters": "the list of chapters", "share": "this form"}
+"""What a lesson link can leave out, and its name in the form that makes one."""
+
+LARGE = "<style>html { font-size: 24px; } header, footer { display: none !important; }</style>"
+"""The look of presenter mode: readable from the last row."""
+
+EVERY = 2.0
+"""Seconds between two looks at the predictions of the class."""
 
 
-def candidates() -> tuple[str, str] | None:
-    """A healthy and a collapsed run that were given the same codes and sentences: the bundled pair, or the newest."""
-    found: dict[tuple[int, str], dict[str, str]] = {}
-    for entry in sorted(backend.entries(), key=lambda entry: not entry.bundled):
-        verdict = backend.verdict(entry.name) if entry.state == "finished" else None
-        by_design = entry.state == "finished" and backend.config(entry.name).model.latent == "zero"
-        if verdict and not by_design and backend.samples(entry.name):
-            alike = found.setdefault((entry.latent_size, backend.config(entry.name).data.corpus), {})
-            alike.setdefault(verdict.name, entry.name)
-            if {"healthy", "collapsed"} <= alike.keys():
-                return alike["healthy"], alike["collapsed"]
-    return None
+def places() -> list[Place]:
+    """How far the reader is in each chapter, by the address."""
+    return read_places(st.query_params.get(state.LEARN_PLACES, ""), CHAPTERS)
 
 
-def reveal(healthy: str, collapsed: str, right: bool) -> None:
-    """What happened, in the figures of both."""
-    if right:
-        st.success(f"Yes: {names[collapsed]} has collapsed.", icon=":material/check_circle:")
+def arrive(place: Place) -> None:
+    """Set how far the reader is in the open chapter, in the address."""
+    known = places()
+    known[number()] = place
+    written = write_places(known)
+    if written:
+        st.query_params[state.LEARN_PLACES] = written
     else:
-        st.warning(f"Look again: it is {names[collapsed]} that has collapsed.", icon=":material/replay:")
-    st.markdown(
-        "Its decoder has learned to write likely sentences without the code, and the encoder has given up writing "
-        "into it. Every random code is then read as the same sentence. The loss does not show it: predicting words "
-        "from the words before is enough to make it small. What shows it is to hand the decoder *another* sentence's "
-        "code and see whether it minds."
-    )
-    for column, run in zip(st.columns(2, gap="large"), pair, strict=True):
-        figures = backend.figures(run)
-        with column:
-            st.markdown(dot(run, backend.colours()[run]))
-            with st.grid(2, min_column_width=200):
-                for name in ("delta_nll_nats", "kl_nats", "neg_elbo_nats"):
-                    metric = METRICS[name]
-                    value = f"{metric.show(figures.get(name))} :small[{metric.unit}]"
-                    st.metric(f"{metric.title} · {metric.symbol}", value, help=metric.definition)
-            verdict = backend.verdict(run)
-            if verdict:
-                st.markdown(sentences.escape(verdict.headline))
-    st.page_link(
-        "app/pages/runs.py",
-        label="See how they got there: both in the same curves",
-        icon=":material/monitoring:",
-        query_params={state.RUN: healthy, state.RUNS_COMPARE: collapsed},
-    )
+        st.query_params.pop(state.LEARN_PLACES, None)
 
 
-st.title("Which one has collapsed?", anchor=False)
-both = candidates()
-if both is None:
+def number() -> int:
+    """The open chapter, counted from 0: what the address names, or the first."""
+    slugs = [chapter.slug for chapter in CHAPTERS]
+    asked = st.query_params.get(state.LEARN_CHAPTER, slugs[0])
+    return slugs.index(asked) if asked in slugs else 0
+
+
+def open_chapter(index: int) -> None:
+    """Turn to another chapter."""
+    st.query_params[state.LEARN_CHAPTER] = CHAPTERS[index].slug
+
+
+def turn(way: int) -> None:
+    """What a key does: a step on or back in the chapter, and at its end or beginning to the next or the one before."""
+    place, index = places()[number()], number()
+    if way > 0 and place.shown == 2:
+        open_chapter(min(index + 1, len(CHAPTERS) - 1))
+    elif way < 0 and place == Place():
+        open_chapter(max(index - 1, 0))
+    else:
+        arrive(place.on() if way > 0 else place.back())
+
+
+def guessed() -> None:
+    """A prediction was made: it counts for the class, and what to do comes into view."""
+    chapter = CHAPTERS[number()]
+    said = st.session_state[f"{state.LEARN_GUESS}_{chapter.slug}"]
+    if said is None:
+        arrive(Place())
+        return
+    voter = st.session_state.setdefault(state.LEARN_VOTER, uuid.uuid4().hex)
+    backend.predict(chapter.slug, voter, chapter.options.index(said))
+    arrive(Place(chapter.options.index(said), max(1, places()[number()].shown)))
+
+
+def contents(current: int, known: list[Place]) -> None:
+    """The chapters as buttons: which is open, and which are done."""
+    with st.container(horizontal=True, gap="small"):
+        for index, chapter in enumerate(CHAPTERS):
+            st.button(
+                f"{index + 1}  {chapter.title}",
+                key=f"learn_open_{chapter.slug}",
+                icon=":material/check:" if known[index].shown == 2 else None,
+                type="primary" if index == current else "tertiary",
+                on_click=open_chapter,
+                args=(index,),
+            )
+
+
+def ask(chapter: Chapter, place: Place) -> None:
+    """The question, and the prediction once it is made."""
+    question, said = f"**Predict.** {chapter.question}", None if place.guess is None else chapter.options[place.guess]
+    if place.shown == 2:
+        st.markdown(f"{question} *{said or 'No prediction'}.*", width=820)
+        return
+    key = f"{state.LEARN_GUESS}_{chapter.slug}"
+    if st.session_state.get(key) != said:
+        st.session_state[key] = said  # the address is what counts: a link, or a key, may have changed it
+    st.radio(question, chapter.options, index=None, key=key, on_change=guessed)
+    if place.shown == 0:
+        st.button("Go on without predicting", type="tertiary", on_click=arrive, args=(Place().on(),))
+
+
+def outcome(chapter: Chapter, place: Place) -> None:
+    """What is so, with the sentence to remember."""
+    truth = chapter.options[chapter.answer]
+    if place.guess is None:
+        st.info(f"It turns out: {truth}.", icon=":material/lightbulb:")
+    elif place.guess == chapter.answer:
+        st.success(f"As you predicted: {truth}.", icon=":material/check_circle:")
+    else:
+        st.warning(f"It turns out otherwise: {truth}.", icon=":material/lightbulb:")
+    chapter.reveal()
+    with st.container(border=True):
+        st.markdown(f":material/bookmark: **Remember.** {chapter.remember}")
+
+
+def the_class(chapter: Chapter, place: Place) -> None:
+    """How all readers on this server predicted, as it comes in."""
+    counts = backend.predicted(chapter.slug, len(chapter.options))
+    if sum(counts) > 1 or state.LEARN_PRESENT in st.query_params:
+        class_bars(chapter.options, counts, chapter.answer if place.shown == 2 else None)
+
+
+def share(chapter: Chapter) -> None:
+    """A link to this chapter as a class should see it."""
+    with st.popover("Lesson link", icon=":material/link:"):
+        st.markdown("Opens this chapter at its beginning. Send it to a class, or keep it for the next one.")
+        present = st.toggle("Presenter mode: large type, turned with keys", key=state.LEARN_LINK_PRESENT)
+        hidden = st.multiselect(
+            "Leave out", list(HIDEABLE), format_func=HIDEABLE.__getitem__, key=state.LEARN_LINK_HIDE
+        )
+        asked = {state.LEARN_CHAPTER: chapter.slug}
+        asked |= {state.LEARN_PRESENT: "yes"} if present else {}
+        asked |= {state.LEARN_HIDE: ",".join(hidden)} if hidden else {}
+        link = f"{(st.context.url or '').split('?')[0]}?{urlencode(asked)}"
+        st.code(link, language=None, wrap_lines=True)
+        st.link_button("Open it", link, icon=":material/open_in_new:")
+        if sum(backend.predicted(chapter.slug, len(chapter.options))):
+            st.button(
+                "Forget the predictions of this chapter", on_click=backend.forget_predictions, args=(chapter.slug,)
+            )
+
+
+def controls(chapter: Chapter, index: int, place: Place) -> None:
+    """Back and on."""
+    with st.container(horizontal=True, gap="small"):
+        if index or place != Place():
+            st.button("Back", icon=":material/arrow_back:", on_click=turn, args=(-1,))
+        if place.shown == 1:
+            st.button("Show what is so", type="primary", icon=":material/visibility:", on_click=turn, args=(1,))
+        if place.shown == 2 and index + 1 < len(CHAPTERS):
+            st.button(
+                f"Next: {CHAPTERS[index + 1].title}",
+                type="primary",
+                icon=":material/arrow_forward:",
+                on_click=turn,
+                args=(1,),
+            )
+    if place.shown == 2 and index + 1 == len(CHAPTERS):
+        st.markdown("**That is the lesson.** The pages under *Explore* and *Race* go on from here.")
+
+
+presenting = state.LEARN_PRESENT in st.query_params
+hidden = [part for part in st.query_params.get(state.LEARN_HIDE, "").split(",") if part]
+heed({state.LEARN_CHAPTER: [chapter.slug for chapter in CHAPTERS]})
+if presenting:
+    st.html(LARGE)
+    presenter_keys(turn)
+known, index = places(), number()
+chapter, place = CHAPTERS[index], known[index]
+if "chapters" not in hidden:
+    contents(index, known)
+st.title(chapter.title, anchor=False)
+st.html(f'<div style="opacity:0.7">Chapter {index + 1} of {len(CHAPTERS)} · about {chapter.minutes} minutes</div>')
+if chapter.missing:
     st.markdown(
-        "This lesson needs two finished runs: one that is healthy and one that has collapsed. The recipes *two-phase* "
-        "and *plain-vae* on the built-in captions make them in a few minutes each."
+        "This chapter needs a finished run of each of these recipes on the built-in captions; they take a few "
+        "minutes each."
     )
     with st.container(horizontal=True):
-        for recipe in ("two-phase", "plain-vae"):
+        for recipe in chapter.missing:
             st.page_link(
                 "app/pages/train.py",
-                label=f"Train {recipe}",
+                label=f"Train {html.escape(recipe)}",
                 icon=":material/model_training:",
                 query_params={state.TRAIN_RECIPE: recipe},
             )
     st.stop()
-
-healthy, collapsed = both
-pair = sorted(both, key=lambda run: sum(map(ord, run)) % 7)  # not always the same one first
-names = dict(zip(pair, ("the left one", "the right one"), strict=True))
-st.markdown(
-    "Eight random codes were drawn from the prior and given to two text VAEs, the same eight to both. "
-    "This is what they read in them.",
-    width=820,
-)
-for column, run, name in zip(st.columns(2, gap="large", border=True), pair, ("Left", "Right"), strict=True):
-    with column:
-        st.markdown(f"**{name}**")
-        sentences.listing(backend.samples(run)[-1]["prior"], merge=False)
-
-guess = st.segmented_control(
-    "Which one has collapsed?",
-    ["Left", "Right"],
-    key=state.LEARN_GUESS,
-    bind="query-params",
-)
-if guess:
-    reveal(healthy, collapsed, right=pair[guess == "Right"] == collapsed)
+st.markdown(chapter.setting, width=820)
+ask(chapter, place)
+if "class" not in hidden and place.shown:
+    st.fragment(the_class, run_every=EVERY if presenting and place.shown < 2 else None)(chapter, place)
+if place.shown >= 1:
+    with st.container(border=True), st.spinner("The models are being read …"):
+        chapter.act()
+if place.shown == 2:
+    outcome(chapter, place)
+controls(chapter, index, place)
+if "share" not in hidden:
+    share(chapter)

@@ -547,30 +547,6 @@ def test_the_form_is_kept_across_pages(root):
     assert at.number_input(key=state.knob("model", "latent_size")).value == 9
 
 
-# Learn
-
-
-def test_the_lesson_needs_two_runs_and_says_so(make_run):
-    make_run("good")
-    assert "needs two finished runs" in words(open_page("learn"))
-
-
-def test_the_lesson_reveals_the_collapsed_one(make_run):
-    make_run("good")
-    make_run("bad", "plain-vae")
-    at = open_page("learn")
-    assert "a man is standing on a street" in words(at)
-    assert "bad" not in words(at)
-    for guess in ("Left", "Right"):
-        at.get_by_key(state.LEARN_GUESS).set_value(guess)
-        at.run()
-        assert not at.exception
-        assert "bad" in words(at)
-        right = "Yes: " in words(at)
-        shown_left = at.get("html")[0].value.count("standing on a street") == 8
-        assert right == (shown_left == (guess == "Left"))
-
-
 def test_a_log_of_another_program_is_imported_and_shown_for_what_it_is(make_run, tmp_path):
     make_run("ours", share=0.1)
     line = "VAL --- avg_loss: 50.0, kl: 10.0, mi: 4.0, recon: 40.0, nll: 50.0, ppl: 90.0\n"

@@ -1,0 +1,134 @@
+"""The lesson through the frame, on the runs that came along. What the browser draws is tested there."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import backend, state
+from app.lesson.chapters import CHAPTERS
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAME = ROOT / "streamlit_app.py"
+RECIPES = ("two-phase", "plain-vae", "as-released", "language-model")
+SLUGS = [chapter.slug for chapter in CHAPTERS]
+LEFT_OUT = shutil.ignore_patterns("snapshots", "projections", "codes")
+
+
+@pytest.fixture(autouse=True)
+def nobody():
+    for slug in SLUGS:
+        backend.forget_predictions(slug)
+
+
+@pytest.fixture
+def family(root):
+    for recipe in RECIPES:
+        shutil.copytree(ROOT / "checkpoints" / f"captions-{recipe}", root / f"captions-{recipe}", ignore=LEFT_OUT)
+
+
+def open_lesson(**query):
+    at = AppTest.from_file(str(FRAME), default_timeout=60)
+    at.run()
+    at.switch_page("app/pages/learn.py")
+    for key, value in query.items():
+        at.query_params[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def words(at):
+    kinds = ("title", "markdown", "caption", "html", "error", "warning", "success", "info")
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
+
+
+def press(at, label):
+    next(button for button in at.button if button.label == label).click()
+    at.run()
+    assert not at.exception
+
+
+def test_a_chapter_without_its_runs_says_which_to_train(root):
+    at = open_lesson(chapter="space")
+    assert "needs a finished run" in words(at)
+    assert [link.label for link in at.get("page_link")] == ["Train two-phase", "Train plain-vae"]
+    assert not at.radio
+
+
+def test_a_prediction_opens_what_to_do_and_the_truth_comes_when_it_is_asked_for(family):
+    at = open_lesson(chapter="objective")
+    chapter = CHAPTERS[SLUGS.index("objective")]
+    assert chapter.remember not in words(at)
+    assert not at.select_slider
+    at.radio[0].set_value(chapter.options[0]).run()
+    assert at.query_params[state.LEARN_PLACES] == "--a"
+    assert at.select_slider
+    assert chapter.remember not in words(at)
+    press(at, "Show what is so")
+    assert at.query_params[state.LEARN_PLACES] == "--A"
+    assert f"It turns out otherwise: {chapter.options[chapter.answer]}." in words(at)
+    assert chapter.remember in words(at)
+    press(at, f"Next: {CHAPTERS[3].title}")
+    assert at.query_params[state.LEARN_CHAPTER] == "collapse"
+    press(at, "Back")
+    assert at.query_params[state.LEARN_CHAPTER] == "objective"
+    press(at, "Back")
+    press(at, "Back")
+    assert state.LEARN_PLACES not in at.query_params
+    assert at.radio[0].value is None
+
+
+def test_a_link_brings_progress_and_leaves_parts_out(family):
+    at = open_lesson(chapter="losses", learned="BB,--B", hide="chapters,share")
+    assert [button.label for button in at.button if button.label.startswith("1 ")] == []
+    assert "Lesson link" not in [block.label for block in at.get("popover")]
+    assert CHAPTERS[1].remember not in words(at)
+    at = open_lesson(chapter="losses", learned="BB,--B")
+    done = [button for button in at.button if button.key and button.key.startswith("learn_open_")]
+    assert [button.icon != "" for button in done] == [True, True, True, False, False, True]
+
+
+def test_an_unknown_chapter_is_said(family):
+    at = open_lesson(chapter="nowhere")
+    assert "chapter=nowhere" in words(at)
+    assert CHAPTERS[0].title in words(at)
+
+
+def test_what_each_model_costs_follows_the_price(family):
+    at = open_lesson(chapter="objective", learned="--.")
+    assert "lowest for :color[●]" in words(at)
+    assert "captions-two-phase" in words(at).split("lowest for")[1]
+    at.select_slider[0].set_value(4.0).run()
+    assert "captions-two-phase" not in words(at).split("lowest for")[1]
+
+
+def test_the_truths_of_the_lesson_are_those_of_its_runs(family):
+    """The options that are marked as true, checked on the reports and histories that the chapters show."""
+    figures = {recipe: backend.figures(f"captions-{recipe}") for recipe in RECIPES}
+    assert figures["plain-vae"]["neg_elbo_nats"] < figures["two-phase"]["neg_elbo_nats"]
+    assert figures["language-model"]["neg_elbo_nats"] < figures["two-phase"]["neg_elbo_nats"]
+    kl = [check.figures["kl_nats"] for check in backend.lane("captions-plain-vae").checks]
+    assert kl[0] > 1
+    assert max(kl[len(kl) // 4 :]) < 0.5
+    released = figures["as-released"]
+    assert released["active_units"] == 32
+    assert released["mi_nats"] > released["mi_ceiling_nats"] - 0.1
+    assert abs(released["delta_nll_nats"]) < 0.2
+    assert figures["two-phase"]["delta_nll_nats"] > 10
+    by_place = [row["delta_nll_nats"] for row in backend.evaluation("captions-two-phase").report.delta_by_position]
+    first, middle, last = (sum(part) / 4 for part in (by_place[:4], by_place[5:9], by_place[9:13]))
+    assert first > middle > last
+
+
+def test_a_class_sees_its_predictions(family):
+    at = open_lesson(chapter="telling", present="yes")
+    assert "predictions on this server" not in words(at)
+    at.radio[0].set_value(CHAPTERS[4].options[0]).run()
+    assert "1 prediction on this server" in words(at)
+    at = open_lesson(chapter="telling")
+    at.radio[0].set_value(CHAPTERS[4].options[1]).run()
+    assert "2 predictions on this server" in words(at)
+    at = open_lesson(chapter="telling", learned="----b", hide="class")
+    assert "predictions on this server" not in words(at)

@@ -1,0 +1,60 @@
+"""The lesson in a browser, walked from its beginning to its end, with buttons and with a presenter's keys."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.lesson.chapters import CHAPTERS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def family(folder):
+    """The bundled runs that the lesson shows."""
+    ways = shutil.ignore_patterns("snapshots", "projections", "codes")
+    for recipe in ("two-phase", "plain-vae", "as-released", "language-model"):
+        shutil.copytree(ROOT / "checkpoints" / f"captions-{recipe}", folder / f"captions-{recipe}", ignore=ways)
+
+
+def test_every_chapter_is_walked_to_its_end(page, address, family, settled):
+    page.goto(f"{address}/learn")
+    for number, chapter in enumerate(CHAPTERS):
+        page.get_by_role("heading", name=chapter.title, exact=True).wait_for()
+        page.locator("label", has_text=chapter.options[chapter.answer]).click()
+        page.get_by_role("button", name="Show what is so").wait_for()
+        settled(page)
+        page.get_by_role("button", name="Show what is so").click()
+        page.get_by_text("As you predicted").wait_for()
+        page.get_by_text("Remember.").wait_for()
+        settled(page)
+        assert page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count() == 0
+        assert page.url.split("learned=")[1].count("") > number  # a letter for each chapter so far
+        if number + 1 < len(CHAPTERS):
+            page.get_by_role("button", name=f"Next: {CHAPTERS[number + 1].title}").click()
+    page.get_by_text("That is the lesson.").wait_for()
+
+
+def test_a_presenter_turns_the_pages_with_keys(page, address, family, settled):
+    page.goto(f"{address}/learn?chapter=objective&present=yes&hide=chapters,share")
+    page.get_by_role("heading", name="What the ELBO asks for").wait_for()
+    settled(page)
+    assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "24px"
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Move the price.").wait_for()
+    settled(page)
+    page.locator("[data-testid=stSlider] [role=slider], [data-testid=stSlider] input").first.focus()
+    page.keyboard.press("ArrowRight")  # the slider's own
+    page.get_by_text("At β = 0.1 the objective").wait_for()
+    settled(page)
+    page.keyboard.press("PageDown")
+    page.get_by_text("Remember.").wait_for()
+    settled(page)
+    page.keyboard.press("PageDown")
+    page.get_by_role("heading", name="How collapse happens").wait_for()
+    settled(page)
+    page.keyboard.press("PageUp")
+    page.get_by_role("heading", name="What the ELBO asks for").wait_for()
