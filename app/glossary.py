@@ -52,9 +52,9 @@ _GROUPS: Mapping[str, Sequence[str]] = {
         *("rec_nats", "neg_elbo_nats", "nll_nats", "effective_sample_size", "ppl_word", "ppl_token"),
         "batch_leak_nats",
     ),
-    "What is written": ("exact_reconstructions", "bleu", "distinct_prior"),
+    "What is written": ("exact_reconstructions", "bleu", "distinct_prior", "unknown_share"),
     "While it trains": (
-        *("kl_weight", "kl_charged_nats", "learning_rate", "denoising_nats"),
+        *("kl_weight", "kl_charged_nats", "learning_rate", "denoising_nats", "encoder_updates"),
         *("sentences_per_second", "time_s", "memory_mb", "gpu_memory_mb"),
     ),
 }

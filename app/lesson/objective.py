@@ -5,26 +5,25 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from app import backend, charts, palette, state
+from app import backend, charts, state
 from app.components.run_card import dot
-from app.glossary import METRICS
+from app.glossary import METRICS, mathematics
 from app.lesson.chapter import Chapter, run_of
+from app.palette import TERMS_OF_THE_ELBO as TERMS
 
 RECIPES = ("two-phase", "plain-vae", "language-model")
 WEIGHTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 4.0]
 
-FORMULA = (
-    rf"\underbrace{{\textcolor{{{palette.REC}}}{{-\mathbb{{E}}_{{q(z|x)}}\log p(x|z)}}}}"
-    r"_{\text{rec: what is forgotten}}"
-    rf" \;+\; \beta\;\underbrace{{\textcolor{{{palette.KL}}}{{\mathrm{{KL}}\left(q(z|x)\,\|\,p(z)\right)}}}}"
-    r"_{\text{KL: what the code costs}}"
+FORMULA = mathematics(
+    r"\rec{\underbrace{-\mathbb{E}_{q(z|x)} \log p(x|z)}_{\text{rec: what is forgotten}}} + \beta \;"
+    r"\kl{\underbrace{\mathrm{KL}(q(z|x) \,\|\, p(z))}_{\text{KL: what the code costs}}}"
 )
 
 
 def act() -> None:
     """The price of the code under a slider: which model is the cheapest?"""
     st.markdown("**Move the price.** Each bar is one trained model: what it forgets, and what its code costs at β.")
-    st.latex(FORMULA)
+    st.markdown(FORMULA, text_alignment="center")
     st.fragment(priced)()
 
 
@@ -56,8 +55,8 @@ def reveal() -> None:
     saved, rate = plain["rec_nats"] - healthy["rec_nats"], healthy["kl_nats"] - plain["kl_nats"]
     unit = METRICS["rec_nats"].unit
     st.markdown(
-        f'The code of the healthy model saves {saved:.1f} {unit} of :color[rec]{{foreground="{palette.REC}"}} and '
-        f'costs {rate:.1f} nats of :color[KL]{{foreground="{palette.KL}"}}. So it pays only below '
+        f"The code of the healthy model saves {saved:.1f} {unit} of :{TERMS['rec']}[rec] and "
+        f"costs {rate:.1f} nats of :{TERMS['kl']}[KL]. So it pays only below "
         f"β = {saved / rate:.2f}. At β = 1, the ELBO itself, **the model that ignores its code is the better one**: "
         "collapse is not a failure to optimize, it is what was asked for. A healthy model is worth its price for what "
         "can be done with its codes."

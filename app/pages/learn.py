@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import uuid
 from urllib.parse import urlencode
 
@@ -12,6 +11,7 @@ from app import backend, state
 from app.components.address import heed
 from app.components.class_bars import class_bars
 from app.components.presenter_keys import presenter_keys
+from app.components.train_first import train_link
 from app.lesson.chapter import Chapter, Place, read_places, write_places
 from app.lesson.chapters import CHAPTERS
 
@@ -139,7 +139,7 @@ def share(chapter: Chapter) -> None:
         link = f"{(st.context.url or '').split('?')[0]}?{urlencode(asked)}"
         st.code(link, language=None, wrap_lines=True)
         st.link_button("Open it", link, icon=":material/open_in_new:")
-        if sum(backend.predicted(chapter.slug, len(chapter.options))):
+        if not backend.read_only() and sum(backend.predicted(chapter.slug, len(chapter.options))):
             st.button(
                 "Forget the predictions of this chapter", on_click=backend.forget_predictions, args=(chapter.slug,)
             )
@@ -183,12 +183,7 @@ if chapter.missing:
     )
     with st.container(horizontal=True):
         for recipe in chapter.missing:
-            st.page_link(
-                "app/pages/train.py",
-                label=f"Train {html.escape(recipe)}",
-                icon=":material/model_training:",
-                query_params={state.TRAIN_RECIPE: recipe},
-            )
+            train_link(f"Train {recipe}", {state.TRAIN_RECIPE: recipe})
     st.stop()
 st.markdown(chapter.setting, width=820)
 ask(chapter, place)

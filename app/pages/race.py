@@ -36,7 +36,7 @@ def choose_at_first(entries: Mapping[str, backend.Entry]) -> None:
         st.query_params[state.RACE_RUNS] = names
         st.session_state[state.RACE_RUNS] = [name for name in names if name in entries]
     elif not names and state.RACE_RUNS not in st.session_state:
-        st.query_params[state.RACE_RUNS] = at_first(entries)  # not bound yet: the widget takes its value from the URL
+        st.session_state[state.RACE_RUNS] = at_first(entries)
 
 
 def unlike(configs: Sequence[backend.Config]) -> list[str]:

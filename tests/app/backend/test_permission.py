@@ -22,7 +22,7 @@ FRAME = Path(__file__).resolve().parents[3] / "streamlit_app.py"
 PAGES = sorted(path.stem for path in (FRAME.parent / "app" / "pages").glob("[a-z]*.py"))
 
 RESERVED = {
-    *("annotate", "check_source", "delete", "encode_sentences", "fit_umap", "import_run"),
+    *("annotate", "check_source", "delete", "encode_sentences", "fit_umap", "forget_predictions", "import_run"),
     *("launch", "launch_race", "launch_sweep", "measure", "move", "pause_queue"),
     *("preview", "probe", "rename", "resume", "save_upload", "stop"),
     *("stop_measuring", "stop_probing", "train_at_once"),
@@ -52,7 +52,7 @@ OPEN = {
     *("steered", "steered_command", "steered_python", "strengths", "strips", "sweep"),
     *("sweep_command", "sweep_cost", "sweep_name", "sweep_names", "table", "tex"),
     *("trajectory", "turns", "verdict", "walk", "walk_command", "walk_python"),
-    *("witnesses", "word_changes", "write_changes", "write_code", "forget_predictions", "linear_vae"),
+    *("witnesses", "word_changes", "write_changes", "write_code", "linear_vae"),
     *("predict", "predicted"),
 }
 """What only reads, computes in memory, or keeps in memory what readers say."""
