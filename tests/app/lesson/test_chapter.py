@@ -1,5 +1,7 @@
 """Places in the lesson as links keep them, and the chapters themselves."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,12 @@ def test_the_chapters_can_be_told_apart_and_answered():
         assert 0 <= chapter.answer < len(chapter.options)
     assert len({chapter.answer for chapter in CHAPTERS}) > 1  # never always the same place
     assert sum(chapter.minutes for chapter in CHAPTERS) <= 15
+
+
+def test_the_guide_for_instructors_has_every_chapter_in_order():
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "teaching.md").read_text(encoding="utf-8")
+    rows = [row.split(" | ")[:3] for row in guide.splitlines() if row.startswith("| ") and row[2].isdigit()]
+    assert rows == [[f"| {n}", each.title, str(each.minutes)] for n, each in enumerate(CHAPTERS, 1)]
 
 
 def test_a_run_of_a_recipe_is_the_bundled_one_else_the_newest(make_run):
