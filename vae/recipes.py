@@ -178,7 +178,7 @@ def memory_slots() -> Config:
 
     Optimus (Li et al. 2020) makes of z one memory vector a layer, among the keys and values of GPT-2's self-attention.
     Here the slots stand where T5 expects encoder states, so that its own key and value projections read them and each
-    token can choose; four is our number.
+    token can choose; four is our number. No better than one slot in docs/lab-log.md.
     """
     ours = two_phase()
     return replace(ours, recipe="memory-slots", model=replace(ours.model, memory_slots=4))

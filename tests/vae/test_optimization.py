@@ -336,6 +336,24 @@ def test_each_objective_trains_on_both_backbones(
         assert any(abs(event["kl_charged_nats"] - event["kl_nats"]) > 1e-6 for event in events)
 
 
+def test_a_run_with_several_slots_goes_on_as_if_it_had_never_been_stopped(
+    make_run: Callable[..., Run], make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in each of phases 0, 1 and 2; a decoder of random weights after the first, in as many slots."""
+    tiny = make_config("captions")
+    sections = {"model": replace(tiny.model, memory_slots=3), "lstm": Lstm()}
+    sections["phase2"] = replace(tiny.phase2, decoder="reset")
+    whole, run = make_run("whole", **sections), make_run("run", **sections)
+    train(whole)
+    begun = {min(event["step"] for event in whole.metrics() if event["phase"] == phase) for phase in range(3)}
+    with monkeypatch.context() as patch:
+        stop_at(patch, run, begun)
+        assert [train(run).state for _ in range(3)] == ["stopped"] * 3
+    train(run)
+    same(run, whole)
+    assert vae.load(run.path).model.backbone.settings()["slots"] == 3
+
+
 def test_a_dropped_word_is_unk_to_the_decoder_alone(make_space: Any, sentences: list[str]) -> None:
     space = make_space()
     batch = space.tokens(sentences[:40]).batch(range(40))
@@ -390,6 +408,7 @@ def test_every_recipe_takes_its_steps_on_little_text(
     run = Run.create(tmp_path / "run", small)
     assert train(run).state == "finished"
     assert run.status.step == 2 * len(phases)
+    assert getattr(vae.load(run.path).model.backbone, "slots", 1) == config.model.memory_slots
     assert all(math.isfinite(event["rec_nats"]) for event in run.metrics())
 
 
