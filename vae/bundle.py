@@ -27,7 +27,7 @@ SNAPSHOTS = 3
 """Snapshots that stay unless told otherwise."""
 CHECKS = 16
 """Checks whose codes stay: the film moves on straight lines between them."""
-CODED = 256
+CODED = 192
 """Sentences whose codes stay at each of them."""
 BUDGET_MB = 36
 """What the family and the starter T5 may take together, in millions of bytes: everybody who clones downloads them."""
