@@ -151,6 +151,8 @@ def load(source: str | Path, snapshot: int | None = None) -> Space:
             raise ValueError(f"{run.name} has no snapshot of step {snapshot}: it has {known}.")
         return Space(saved_model(kept[snapshot]), base.tokenizer(run.model_path))
     if is_run and not (run.model_path / "config.json").is_file():
+        if run.bundled:
+            raise ValueError(f"{run.name} is kept without its weights, so it cannot decode: choose another run.")
         raise ValueError(f"{run.name} has no model yet: wait for its first evaluation.")
     folder = run.model_path if is_run else path if is_folder else _download(str(source))
     return Space(saved_model(folder), base.tokenizer(folder))

@@ -85,7 +85,7 @@ class TestBundle:
         assert left - {"corpus", "log.txt"} == {
             *("config.json", "status.json", "env.json", "metrics.jsonl", "samples.jsonl", "reports")
         }
-        with pytest.raises(ValueError, match="has no model"):
+        with pytest.raises(ValueError, match="is kept without its weights, so it cannot decode: choose another run"):
             vae.load(copy.path)
 
     def test_a_bundled_run_is_not_deleted(self, copy: Run) -> None:
