@@ -8,7 +8,7 @@ costs more when it is decoded from another sentence's z. The names are
     weak           the decoder reads z, but gets little from it, or little more than the length
     autoencoder    the decoder reads z, but KL is mostly mismatch with the prior, so prior samples decode poorly
     healthy        none of these
-    unknown        a figure that decides is missing
+    unknown        a figure that decides is missing, or nothing has been trained yet
 
 Nothing heavy is imported here.
 """
@@ -77,8 +77,10 @@ def diagnose(figures: Mapping[str, Any]) -> Verdict:  # noqa: PLR0911
 
     A figure that is missing, None or not finite has not been measured; others than the known names are passed over.
     A report says more than a check of training: `delta_matched_nats` keeps a code that tells no more than the length
-    of its sentence from passing as a good one.
+    of its sentence from passing as a good one. A check before the first step of training accuses nobody.
     """
+    if 0 in (figures.get("step"), figures.get("epoch")):
+        return Verdict(name="unknown", headline="Not trained yet.", evidence=(), advice=())
     known = _Known(figures)
     delta, kl, mi, units = known.delta, known.kl, known.mi, known.units
     if delta is None or kl is None:

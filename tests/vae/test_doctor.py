@@ -253,6 +253,15 @@ def test_a_whole_event_of_the_history_can_be_given() -> None:
     assert diagnose(event).name == "healthy"
 
 
+def test_a_model_that_has_not_been_trained_is_not_judged():
+    fresh = figures(15.1, 1.8, 32, -0.4)
+    assert diagnose(fresh).name == "disconnected"
+    for start in ({"step": 0, "phase": 2, "epoch": 0.0}, {"step": 300, "phase": 1, "epoch": 0.0}):
+        verdict = diagnose(fresh | start)
+        assert (verdict.name, verdict.headline, verdict.evidence) == ("unknown", "Not trained yet.", ())
+    assert diagnose(fresh | {"step": 26, "epoch": 0.08}).name == "disconnected"
+
+
 @given(
     kl=st.floats(0, 1e4),
     mi=st.floats(-1, 20),

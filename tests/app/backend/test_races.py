@@ -22,9 +22,9 @@ EARNED = [event(0, 0.1), event(40, 1.0), event(80, 6.0), event(120, 7.0)]
 def test_the_verdict_at_a_check_is_that_on_the_figures_of_this_check():
     found = races.checks(EARNED)
     assert [(check.step, check.name) for check in found] == [
-        *((0, "disconnected"), (40, "weak"), (80, "healthy"), (120, "healthy"))
+        *((0, "unknown"), (40, "weak"), (80, "healthy"), (120, "healthy"))
     ]
-    assert races.turns(found) == [(1, "disconnected", "weak"), (2, "weak", "healthy")]
+    assert races.turns(found) == [(1, "unknown", "weak"), (2, "weak", "healthy")]
     assert found[2].figures["delta_nll_nats"] == 6.0
 
 
@@ -43,6 +43,16 @@ def test_a_check_without_figures_keeps_what_was_known_and_before_any_there_is_no
     assert found[2].figures["step"] == 10
 
 
+def test_before_training_has_begun_nothing_is_said_against_a_model():
+    found = races.checks([event(0, -0.4), event(10, -0.4)])
+    assert [(check.name, check.verdict.headline) for check in found] == [
+        ("unknown", "Not trained yet."),
+        ("disconnected", "Disconnected: the encoder fills z, but the decoder does not read it."),
+    ]
+    after_pretraining = races.checks([event(300, phase=0), event(300, -0.4, phase=1, epoch=0.0)])
+    assert [check.verdict.headline for check in after_pretraining] == ["Not trained yet."]
+
+
 def test_what_a_crash_has_mangled_is_passed_over():
     odd = [{}, {"step": "7", "phase": 2, "split": "valid"}, event(5, 6.0, phase=None), event(True, 6.0)]
     assert races.checks(odd) == []
@@ -56,10 +66,10 @@ def test_time_is_reckoned_from_the_measured_speed():
 
 
 def test_of_many_checks_the_first_the_newest_and_the_turns_stay():
-    found = races.checks([event(step, 6.0 if step > 4711 else 0.1) for step in range(0, 20_000, 10)])
+    found = races.checks([event(step, 6.0 if step > 4711 else 0.1) for step in range(10, 20_000, 10)])
     kept = races.thinned(found)
     assert races.MOST_CHECKS / 2 < len(kept) <= races.MOST_CHECKS + 2
-    assert (kept[0].step, kept[-1].step) == (0, 19_990)
+    assert (kept[0].step, kept[-1].step) == (10, 19_990)
     assert [kept[index].step for index, _, _ in races.turns(kept)] == [4720]
     assert races.thinned(found[:3]) == found[:3]
 
