@@ -6,7 +6,7 @@ look of a figure depends on nothing that changes while a run trains. The curves 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -61,6 +61,93 @@ def costs(frame: pd.DataFrame) -> Figure:
         },
     }
     return Figure(data, spec)
+
+
+def rate_and_distortion(frame: pd.DataFrame, weight: float, colours: Mapping[str, str], *, height: int = 340) -> Figure:
+    """KL against rec, a point a model, and the line on which every place costs as much as the cheapest of them.
+
+    `frame` has the columns model, kl_nats and rec_nats, and `weight` is the price of a nat of KL. `colours` are those
+    of the models; of two that lie on each other the later one is the smaller.
+    """
+    wide, high = 1.06 * frame["kl_nats"].max() + 1, 1.12 * frame["rec_nats"].max()
+    least = (frame["rec_nats"] + weight * frame["kl_nats"]).min()
+    labels = together(frame)
+    points = frame.assign(kind="point", label=labels, size=[320 if label else 110 for label in labels])
+    line = pd.DataFrame({"kind": "line", "kl_nats": [0.0, wide], "rec_nats": [least, least - weight * wide]})
+    x = {"field": "kl_nats", "type": "quantitative", "title": "KL: what the code costs (nats)"}
+    y = {"field": "rec_nats", "type": "quantitative", "title": "rec: what is forgotten (nats)"}
+    place = {
+        "x": x | {"scale": {"domain": [0, wide], "nice": False}, "axis": {"titleColor": palette.KL, "grid": False}},
+        "y": y | {"scale": {"domain": [0, high]}, "axis": {"titleColor": palette.REC, "tickCount": 5}},
+    }
+    colour = {"field": "model", "type": "nominal", "legend": None}
+    colour["scale"] = {"domain": list(colours), "range": list(colours.values())}
+    numbers = [x | {"title": "KL", "format": ".2f"}, y | {"title": "rec", "format": ".2f"}]
+    dots = {"color": colour, "size": {"field": "size", "type": "quantitative", "scale": None}}
+    dots["tooltip"] = [{"field": "model"}, *numbers]
+    words = {"type": "text", "align": "left", "dx": 14, "fontSize": 14, "color": palette.FAINT}
+    far = {"align": {"expr": f"datum.kl_nats > {wide / 2} ? 'right' : 'left'"}}
+    far["dx"] = {"expr": f"datum.kl_nats > {wide / 2} ? -14 : 14"}
+    far["dy"] = {"expr": f"datum.rec_nats < {high / 12} ? -10 : 0"}
+    stroke = {"type": "line", "clip": True, "color": palette.QUIET, "strokeWidth": 2}
+    spec = {
+        "height": height,
+        "layer": [
+            _layer("line", stroke, place),
+            _layer("point", {"type": "point", "filled": True, "opacity": 1}, place | dots),
+            _layer("point", words | far, place | {"text": {"field": "label", "type": "nominal"}}),
+        ],
+    }
+    return Figure(pd.concat([points, line], ignore_index=True), spec)
+
+
+def together(frame: pd.DataFrame, near: float = 0.03) -> list[str]:
+    """The words beside each model's point: its name with those of the later ones that lie on it; none beside these.
+
+    `near` is how far that may be, as a share of the largest KL and rec. `frame` is that of `rate_and_distortion`.
+    """
+    scale = near * frame[["kl_nats", "rec_nats"]].max()
+    labels: list[str] = []
+    said: set[int] = set()
+    places = frame[["kl_nats", "rec_nats"]]
+    for index, place in enumerate(places.to_numpy()):
+        same = [n for n in range(len(frame)) if (abs(places.iloc[n] - place) <= scale).all() and n not in said]
+        labels.append(" · ".join(frame["model"].iloc[same]) if index in same else "")
+        said.update(same)
+    return labels
+
+
+def beside(frame: pd.DataFrame, axis: str, top: float, colours: Mapping[str, str], *, height: int = 190) -> Figure:
+    """A figure over training, up to `top`: the first of two lines, and dashed on it the second, to be held against.
+
+    `frame` has the columns run, line, step and value; `colours` are those of the two lines, by name, in this order.
+    """
+    first, second = colours
+    colour = {"domain": list(colours), "range": list(colours.values())}
+    y = {"field": "value", "type": "quantitative", "title": axis}
+    spec = {
+        "height": height,
+        "mark": {"type": "line", "clip": True, "tooltip": True},
+        "encoding": {
+            "x": {
+                "field": "step",
+                "type": "quantitative",
+                "title": "step",
+                "scale": {"nice": False},
+                "axis": {"tickCount": 5, "grid": False},
+            },
+            "y": y | {"scale": {"domain": [0, top]}, "axis": {"tickCount": 4}},
+            "color": {"field": "line", "type": "nominal", "scale": colour, "legend": None},
+            "strokeDash": {"condition": {"test": f"datum.line == '{second}'", "value": [5, 4]}, "value": [1, 0]},
+            "strokeWidth": {"condition": {"test": f"datum.line == '{first}'", "value": 4}, "value": 2.5},
+            "tooltip": [
+                {"field": "run"},
+                {"field": "step", "type": "quantitative", "format": ","},
+                y | {"format": ".2f"},
+            ],
+        },
+    }
+    return Figure(frame.reset_index(drop=True), spec)
 
 
 def two_readings(frame: pd.DataFrame, *, height: int = 320) -> Figure:

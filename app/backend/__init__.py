@@ -22,6 +22,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
 `errands`  What takes long, in processes of their own.
 `erratum`  A paper's tables as reported and corrected.
+`family`  The runs that ship for the lesson.
 `linear`  The linear VAE, trained at many noises, and the exact answer.
 `permission`  What a read-only server refuses.
 """
@@ -86,6 +87,7 @@ from app.backend.evaluations import (
     stop_probing,
     trajectory,
 )
+from app.backend.family import Switches, absent, cube
 from app.backend.films import FILM_FIGURES, Reel, film_encode, film_pending, film_python, film_weights, reel
 from app.backend.form import (
     SECTIONS,
@@ -273,9 +275,11 @@ __all__ = [
     "Reel",
     "Start",
     "Sweep",
+    "Switches",
     "Walk",
     "Way",
     "Window",
+    "absent",
     "analogy",
     "analogy_command",
     "analogy_python",
@@ -298,6 +302,7 @@ __all__ = [
     "compare_command",
     "config",
     "course",
+    "cube",
     "decode",
     "delete",
     "describe",

@@ -30,11 +30,13 @@ class Chapter:
     """One sentence to take home, as Markdown."""
     recipes: tuple[str, ...] = ()
     """Recipes of which a finished run has to be there."""
+    runs: tuple[str, ...] = ()
+    """Runs of the family that ships, by name, that have to be there."""
 
     @property
     def missing(self) -> list[str]:
         """Those recipes of which no finished run is there."""
-        return [recipe for recipe in self.recipes if _run_of(recipe) is None]
+        return [recipe for recipe in self.recipes if not there(recipe)]
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,11 @@ def run_of(recipe: str) -> str:
     if found is None:
         raise ValueError(f"This chapter needs a finished run of the recipe {recipe!r}: train one on the page Train.")
     return found
+
+
+def there(recipe: str) -> bool:
+    """Whether there is such a run."""
+    return _run_of(recipe) is not None
 
 
 def _run_of(recipe: str) -> str | None:

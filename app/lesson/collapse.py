@@ -58,7 +58,7 @@ def reveal() -> None:
 CHAPTER = Chapter(
     slug="collapse",
     title="How collapse happens",
-    minutes=3,
+    minutes=2,
     setting=(
         "Two models start from the same weights, with the same text and the same seed. The *plain VAE* is trained "
         "on the "

@@ -8,10 +8,12 @@ import streamlit as st
 from app import backend, charts, state
 from app.components.run_card import dot
 from app.glossary import METRICS, mathematics
-from app.lesson.chapter import Chapter, run_of
+from app.lesson.chapter import Chapter, run_of, there
 from app.palette import TERMS_OF_THE_ELBO as TERMS
 
 RECIPES = ("two-phase", "plain-vae", "language-model")
+FAMILY = ("autoencoder", "two-phase", "free-bits-only", "annealed-vae", "plain-vae", "language-model")
+"""Recipes whose runs are put on one picture, where they are there: neighbours that lie on each other side by side."""
 WEIGHTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 4.0]
 
 FORMULA = mathematics(
@@ -32,21 +34,44 @@ def priced() -> None:
     weight = st.select_slider(
         "Price of a nat of KL, β", WEIGHTS, value=0.0, format_func="{:g}".format, key=state.LEARN_WEIGHT
     )
-    frame = costs(weight)
-    st.vega_lite_chart(*charts.costs(frame))
-    best = frame["model"].iloc[frame["total_nats"].argmin()]
-    st.markdown(f"At β = {weight:g} the objective is lowest for {dot(best, backend.colours()[best])}.")
+    colours, left, right = backend.colours(), *st.columns([2, 3], gap="large")
+    with left:
+        frame = costs(weight)
+        st.vega_lite_chart(*charts.costs(frame))
+        best = frame["model"].iloc[frame["total_nats"].argmin()]
+        st.markdown(f"At β = {weight:g} the objective of these three is lowest for {dot(best, colours[best])}.")
+    with right:
+        family = measured()
+        figure = charts.rate_and_distortion(family, weight, {name: colours[name] for name in family["model"]})
+        st.vega_lite_chart(*figure)
+        st.caption(
+            "The line turns with β. What lies on it costs as much as the cheapest model, what lies above it costs more."
+        )
+
+
+def measured() -> pd.DataFrame:
+    """The runs that are there of the family: model, rec_nats and kl_nats at the last check of each."""
+    names = [run_of(recipe) for recipe in FAMILY if there(recipe)]
+    return pd.DataFrame([{"model": name} | backend.figures(name) for name in names])[["model", "rec_nats", "kl_nats"]]
 
 
 def costs(weight: float) -> pd.DataFrame:
-    """What each model pays a sentence at this price, by its report: model, rec_nats, kl_nats (priced), total_nats."""
-    rows = []
-    for recipe in RECIPES:
-        name = run_of(recipe)
-        figures = backend.figures(name)
-        rec, kl = figures["rec_nats"], weight * figures["kl_nats"]
-        rows.append({"model": name, "rec_nats": rec, "kl_nats": kl, "total_nats": rec + kl})
-    return pd.DataFrame(rows)
+    """What each model pays a sentence at this price: model, rec_nats, kl_nats (priced), total_nats."""
+    family = measured().set_index("model").loc[[run_of(recipe) for recipe in RECIPES]].reset_index()
+    family["kl_nats"] *= weight
+    return family.assign(total_nats=family["rec_nats"] + family["kl_nats"])
+
+
+def cheapest(frame: pd.DataFrame) -> list[tuple[float, str]]:
+    """Which model has the lowest objective as the price rises from 0: the price from which on, and its name."""
+    rec, kl, names = (frame[column].tolist() for column in ("rec_nats", "kl_nats", "model"))
+    now = min(range(len(names)), key=lambda n: (rec[n], kl[n]))
+    found = [(0.0, names[now])]
+    while cheaper := [n for n in range(len(names)) if kl[n] < kl[now]]:
+        prices = {n: (rec[n] - rec[now]) / (kl[now] - kl[n]) for n in cheaper}
+        now = min(prices, key=lambda n: (prices[n], kl[n]))
+        found.append((prices[now], names[now]))
+    return found
 
 
 def reveal() -> None:
@@ -61,6 +86,13 @@ def reveal() -> None:
         "collapse is not a failure to optimize, it is what was asked for. A healthy model is worth its price for what "
         "can be done with its codes."
     )
+    family = measured()
+    turns = cheapest(family[[label != "" for label in charts.together(family)]])
+    if len(turns) > 2:
+        colours = backend.colours()
+        first, *later = (dot(name, colours[name]) for _, name in turns)
+        then = ", ".join(f"from β = {price:.2f} on {name}" for (price, _), name in zip(turns[1:], later, strict=True))
+        st.markdown(f"Of the whole family the cheapest is at first {first}; {then}. The dearer KL, the emptier z.")
     st.caption("Each model was trained at its own price. Here the price is moved afterwards, and the models stay.")
     st.page_link(
         "app/pages/evaluate.py",

@@ -28,7 +28,7 @@ def act() -> None:
     for column, name, title in zip(st.columns(2, gap="large", border=True), names, "AB", strict=True):
         with column:
             st.markdown(f"**Model {title}**")
-            _figures(name, ENCODER)
+            figures_row(name, ENCODER)
             sentences.rebuilt(backend.samples(name)[-1]["reconstructions"][:SHOWN])
 
 
@@ -46,7 +46,7 @@ def reveal() -> None:
     for column, name, title in zip(st.columns(2, gap="large", border=True), names, "AB", strict=True):
         with column:
             st.markdown(f"**Model {title}**: {dot(name, backend.colours()[name])}")
-            _figures(name, ("delta_nll_nats",))
+            figures_row(name, ("delta_nll_nats",))
             verdict = backend.verdict(name)
             if verdict:
                 st.markdown(sentences.escape(verdict.headline))
@@ -64,7 +64,8 @@ def reveal() -> None:
     )
 
 
-def _figures(name: str, wanted: Sequence[str]) -> None:
+def figures_row(name: str, wanted: Sequence[str]) -> None:
+    """The newest figures of a run, side by side, each with what it means."""
     known = backend.figures(name)
     with st.container(horizontal=True):
         for each in wanted:
@@ -76,7 +77,7 @@ def _figures(name: str, wanted: Sequence[str]) -> None:
 CHAPTER = Chapter(
     slug="telling",
     title="How to tell",
-    minutes=3,
+    minutes=2,
     setting=(
         "Collapse shows as KL ≈ 0, no mutual information (MI) and no active units (AU). So papers print these three as "
         "signs of life. Model B has KL of tens of nats, MI at its ceiling, and every one of its units active."

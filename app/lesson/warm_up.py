@@ -34,7 +34,7 @@ def reveal() -> None:
 CHAPTER = Chapter(
     slug="warm-up",
     title="A warm-up in one second",
-    minutes=2,
+    minutes=1,
     setting=(
         "The smallest VAE has no text and no network: encoder and decoder are one matrix each, so that the best of all "
         "such models can be written down. Its decoder expects noise, as much in every direction."

@@ -185,6 +185,10 @@ if chapter.missing:
         for recipe in chapter.missing:
             train_link(f"Train {recipe}", {state.TRAIN_RECIPE: recipe})
     st.stop()
+if absent := backend.absent(chapter.runs):
+    st.markdown("This chapter shows runs that ship with Bottleneck, and some are not here. This makes them:")
+    st.code(f"python -m vae bundle --all --only {' '.join(absent)}", language="bash", wrap_lines=True)
+    st.stop()
 st.markdown(chapter.setting, width=820)
 ask(chapter, place)
 if "class" not in hidden and place.shown:

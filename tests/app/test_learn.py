@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.lesson.chapters import CHAPTERS
+from vae import bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAME = ROOT / "streamlit_app.py"
@@ -81,13 +82,46 @@ def test_a_prediction_opens_what_to_do_and_the_truth_comes_when_it_is_asked_for(
 
 
 def test_a_link_brings_progress_and_leaves_parts_out(family):
-    at = open_lesson(chapter="losses", learned="BB,--B", hide="chapters,share")
+    at = open_lesson(chapter="losses", learned="BB,---B", hide="chapters,share")
     assert [button.label for button in at.button if button.label.startswith("1 ")] == []
     assert "Lesson link" not in [block.label for block in at.get("popover")]
     assert CHAPTERS[1].remember not in words(at)
-    at = open_lesson(chapter="losses", learned="BB,--B")
+    at = open_lesson(chapter="losses", learned="BB,---B")
     done = [button for button in at.button if button.key and button.key.startswith("learn_open_")]
-    assert [button.icon != "" for button in done] == [True, True, True, False, False, True]
+    assert [button.icon != "" for button in done] == [True, True, True, False, False, False, True]
+
+
+def test_runs_that_ship_and_are_not_there_are_said_with_the_command_that_makes_them(make_run):
+    at = open_lesson(chapter="switches")
+    assert at.code[0].value == f"python -m vae bundle --all --only {' '.join(bundle.cube().values())}"
+    assert not at.radio
+    *there, lost = bundle.cube().values()
+    for name in there:
+        make_run(name)
+    at = open_lesson(chapter="switches")
+    assert at.code[0].value == f"python -m vae bundle --all --only {lost}"
+    make_run(lost, state="running", share=0.5)
+    assert open_lesson(chapter="switches").code[0].value.endswith(lost)
+
+
+def test_a_switch_shows_the_run_that_was_trained_without_it(make_run):
+    for each in bundle.FAMILY:
+        if each.name in bundle.cube().values():
+            make_run(each.name, config=each.config)
+    at = open_lesson(chapter="switches", learned="-----.")
+    assert [switch.value for switch in at.toggle[:3]] == [True] * 3
+    assert "captions-switch-warmup-free-bits-noise" in words(at)
+    at.toggle[1].set_value(False).run()
+    assert not at.exception
+    assert ("captions-switch-warmup-noise" in words(at), "collapsed" in words(at)) == (True, True)
+    at = open_lesson(chapter="switches", learned="-----b", learn_warmup="false", learn_noise="false")
+    assert [switch.value for switch in at.toggle[:3]] == [False, True, False]
+    assert "captions-free-bits-only" in words(at)
+    press(at, "Show what is so")
+    assert "As you predicted" in words(at)
+    assert "| ✓ | ✓ | ✓ |" in words(at)
+    at = open_lesson(chapter="switches", learned="-----.", learn_noise="perhaps")
+    assert "learn_noise=perhaps" in words(at)
 
 
 def test_an_unknown_chapter_is_said(family):

@@ -53,7 +53,7 @@ OPEN = {
     *("sweep_command", "sweep_cost", "sweep_name", "sweep_names", "table", "tex"),
     *("trajectory", "turns", "verdict", "walk", "walk_command", "walk_python"),
     *("witnesses", "word_changes", "write_changes", "write_code", "linear_vae"),
-    *("predict", "predicted"),
+    *("predict", "predicted", "absent", "cube"),
 }
 """What only reads, computes in memory, or keeps in memory what readers say."""
 
