@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 
 st.set_page_config(page_title="Bottleneck", page_icon=str(HERE / "assets" / "mark.svg"), layout="wide")
 st.logo(str(HERE / "assets" / "logo.svg"), size="large")
+st.html(HERE / "assets" / "frame.css")
 
 watching = backend.read_only()
 home = st.Page(
@@ -121,3 +122,5 @@ try:
     page.run()
 except ValueError as error:
     st.error(str(error), icon=":material/error:")
+finally:
+    backend.pass_over_libraries()

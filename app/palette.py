@@ -1,4 +1,4 @@
-"""Colours of runs: few, told apart by colour-blind readers, and legible on light and dark ground.
+"""Colours of runs: few, told apart by colour-blind readers, and seen on light and dark ground: 3:1 on either.
 
 A run keeps its colour on every page and from day to day; which run has which is kept by the backend.
 """
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 
 PALETTE: tuple[str, ...] = (
     "#2F7FC1",  # blue
-    "#DE8A00",  # orange
+    "#CD8000",  # orange
     "#12936A",  # green
     "#D2502B",  # vermilion
-    "#D98CB3",  # pink
-    "#B39C4D",  # sand
+    "#C17D9F",  # pink
+    "#A69047",  # sand
     "#9457C9",  # violet
     "#8E7565",  # taupe
 )
@@ -25,8 +25,8 @@ QUIET = "#8A8F96"
 REC, KL = "#BE6414", "#2F7FC1"
 """The two terms of the ELBO, wherever both are shown: in a formula, beside each other in a figure, in words."""
 
-FAINT = "#85898F"
-"""Words inside a figure, on either ground."""
+FAINT = "#797D83"
+"""Words inside a figure, as legible on the light ground as on the dark one: no colour is more so on both."""
 
 TERMS_OF_THE_ELBO: Mapping[str, str] = {"rec": "orange", "kl": "blue"}
 """The two terms in formulas and in what is said about them: colours of the theme, which knows its ground."""

@@ -546,7 +546,7 @@ class Panel {
     this.what = what;
     this.section = element("section", "panel");
     const header = element("header");
-    this.title = element("h4");
+    this.title = element("h2");
     const about = element("button", "about", "?");
     this.tip = element("div", "tip");
     this.log = element("button", "", "log");
@@ -1309,8 +1309,8 @@ function blend(ramp, share) {
 
 // Black or white, whichever is read better on a colour.
 function onColour(colour) {
-  const [red, green, blue] = parts(colour);
-  return 0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#111" : "#fff";
+  const [red, green, blue] = parts(colour).map((part) => (part / 255) ** 2.2);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? "#000" : "#fff";
 }
 
 function sign(letter, colour) {

@@ -155,7 +155,7 @@ class Track {
     const find = (name) => root.querySelector(name);
     for (const name of ["where", "value", "unit", "verdict", "sign", "lead", "headline", "evidence", "turns", "rebuilt", "random"])
       this[name] = find(`.${name}`);
-    this.title = find("h3");
+    this.title = find("h2");
     this.bar = find(".progress > div");
     this.below = root.querySelectorAll(".title");
     this.seen = null;

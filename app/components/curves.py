@@ -45,7 +45,7 @@ RAMP = ("#00224E", "#35456C", "#666970", "#948E77", "#C8B866", "#FEE838")
 MOST_STEPS = 10**9
 """No smoothing and no range goes further."""
 
-_CURVES = component("curves", "canvas.css", "canvas.js")
+_CURVES = component("curves", "live.css", "canvas.css", "canvas.js")
 
 
 def curves(data: dict[str, Any], *, key: str, on_chosen: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from app import backend
 from app.components.assets import component
 from app.components.path_strip import near, typical
 
-_DIALS = component("dials", "rows.css")
+_DIALS = component("dials", "live.css", "slider.css", "rows.css")
 
 
 def dials(

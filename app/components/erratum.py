@@ -60,7 +60,7 @@ _COLUMNS = {
 
 def erratum(own: pd.DataFrame | None = None) -> None:
     """The section of a page. `own` has the columns run, sentences and `OWN`, one row an evaluated run."""
-    st.subheader("A paper's table, as reported and corrected", anchor=False)
+    st.header("A paper's table, as reported and corrected", anchor=False)
     st.markdown(
         "Bottleneck builds on [Park & Lee 2021](https://arxiv.org/abs/2108.02446). The method is good; one column of "
         "Tables 1 to 4 has an arithmetic slip: what is printed under −ELBO is rec − KL, and −ELBO is **rec + KL**. The "

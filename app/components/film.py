@@ -46,7 +46,7 @@ SHARE = 0.999
 WAYS = (("Interpolate", "interpolate", state.WALK_SNAPSHOTS[0]), ("Read a plane", "plane", state.PLANE_SNAPSHOT))
 """Pages that open a snapshot: what they do, where they are, and their key for its step."""
 
-_FILM = component("film", "canvas.css", "player.css", "canvas.js", "player.js")
+_FILM = component("film", "live.css", "canvas.css", "slider.css", "player.css", "canvas.js", "player.js")
 
 
 def drawer(names: Sequence[str], active: bool) -> None:

@@ -79,7 +79,7 @@ class Scene:
     height: str = "34rem"
 
 
-_MAP = component("latent_map", "canvas.css", "canvas.js")
+_MAP = component("latent_map", "live.css", "canvas.css", "canvas.js")
 
 
 def latent_map(

@@ -9,7 +9,7 @@ from typing import Any
 from app import backend
 from app.components.assets import component
 
-_LINEAR_VAE = component("linear_vae")
+_LINEAR_VAE = component("linear_vae", "live.css", "slider.css")
 
 TICKS = (0.1, 0.3, 1, 3, 10)
 """Where the axis of the noise has numbers."""

@@ -13,8 +13,8 @@ COUNT = 5
 """How many of them."""
 
 _ROW = '<tr><td style="{far}">{distance}</td><td dir="auto" style="{words}">{text}</td></tr>'
-_HEAD = "text-align: left; opacity: 0.65"
-_FAR = "opacity: 0.65; padding: 0.15rem 0.75rem 0.15rem 0; text-align: right; font-variant-numeric: tabular-nums"
+_HEAD = "text-align: left; opacity: 0.75"
+_FAR = "opacity: 0.75; padding: 0.15rem 0.75rem 0.15rem 0; text-align: right; font-variant-numeric: tabular-nums"
 _WORDS = "padding: 0.15rem 0; overflow-wrap: anywhere"
 
 

@@ -16,7 +16,7 @@ from app.components.latent_map import shortened
 TYPICAL = 2.0
 """Standard deviations of the prior's distance from the origin that count as typical: 95 % of its samples."""
 
-_STRIP = component("path_strip", "rows.css")
+_STRIP = component("path_strip", "live.css", "slider.css", "rows.css")
 
 
 def path_strip(

@@ -51,7 +51,7 @@ class Track:
     position: int
 
 
-_PLANE = component("plane", "canvas.css", "canvas.js")
+_PLANE = component("plane", "live.css", "canvas.css", "canvas.js")
 
 
 def plane_view(

@@ -24,7 +24,7 @@ SENTENCES = 3
 FIGURE = METRICS["delta_nll_nats"]
 """The one figure of a lane: whether the decoder reads z."""
 
-_RACE = component("race", "canvas.css", "player.css", "canvas.js", "player.js")
+_RACE = component("race", "live.css", "canvas.css", "slider.css", "player.css", "canvas.js", "player.js")
 
 
 def race_lanes(data: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ def does_z_help(
     found: Sequence[backend.Evaluation], yardsticks: Sequence[backend.Evaluation], colours: Mapping[str, str]
 ) -> None:
     """Each run against a language model with the same decoder, in words and as a figure."""
-    st.subheader(
+    st.header(
         "Does z help?",
         anchor=False,
         help="A run can have the lowest cost of a sentence and ignore z. So each is held against a yardstick: the same "
@@ -99,7 +99,7 @@ def rate_distortion(
     found: Sequence[backend.Evaluation], yardsticks: Sequence[backend.Evaluation], colours: Mapping[str, str]
 ) -> None:
     """The plane of KL and rec."""
-    st.subheader("What the rate buys", anchor=False, help=help_of(METRICS["neg_elbo_nats"]))
+    st.header("What the rate buys", anchor=False, help=help_of(METRICS["neg_elbo_nats"]))
     ends = pd.DataFrame([{"run": each.name, **_figures(each, "kl_nats", "rec_nats")} for each in found])
     ways = [backend.trajectory(each.name).assign(run=each.name) for each in found]
     costs = {each.name: each.report.nll_nats for each in yardsticks if each.name in colours}
@@ -123,7 +123,7 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
     """What the KL consists of, and how far its part of information can be known."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("What the KL is made of", anchor=False, help=help_of(METRICS["marginal_kl_nats"]))
+        st.header("What the KL is made of", anchor=False, help=help_of(METRICS["marginal_kl_nats"]))
         st.markdown(
             "KL = MI + mismatch with the prior. Both are known from below; the hatched part is what this many "
             "sentences cannot assign to either."
@@ -132,7 +132,7 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
         parts = pd.DataFrame([{"run": each.name, **_figures(each, *names)} for each in found])
         figure(figures.kl_parts(parts), "kl-parts", f"Parts of the KL of {', '.join(colours)}")
     with right:
-        st.subheader("How much information can be seen", anchor=False, help=help_of(METRICS["mi_nats"]))
+        st.header("How much information can be seen", anchor=False, help=help_of(METRICS["mi_nats"]))
         st.markdown(
             "N sentences show at most ln N nats. A solid line at the ceiling says “at least this much”. Dashed is an "
             "upper bound, where it is near enough to be seen: between the two lies MI."
@@ -144,7 +144,7 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
 
 def by_position(found: Sequence[backend.Evaluation], colours: Mapping[str, str]) -> None:
     """Where in a sentence z matters."""
-    st.subheader("Where in the sentence z matters", anchor=False, help=help_of(METRICS["delta_nll_nats"]))
+    st.header("Where in the sentence z matters", anchor=False, help=help_of(METRICS["delta_nll_nats"]))
     places = pd.concat([_places(each) for each in found], ignore_index=True)
     drawn = figures.by_position(places, colours)
     picture, words = st.columns(_BESIDE, gap="large", vertical_alignment="center")

@@ -21,7 +21,7 @@ EVERY = 1.0
 
 def report_probes(found: Sequence[backend.Evaluation], entries: Mapping[str, backend.Entry]) -> None:
     """The tables of the runs that have been probed, and the way there for those that have not."""
-    st.subheader("What the codes hold", anchor=False)
+    st.header("What the codes hold", anchor=False)
     st.markdown(
         "Are similar sentences near each other? What do a few labels need? Does the model copy? "
         "The probes of Li et al. 2019, on runs of any kind; the [glossary](glossary) explains each.",

@@ -18,7 +18,7 @@ def report_table(found: Sequence[backend.Evaluation]) -> None:
     rows = backend.report_rows(found)
     heed({state.EVALUATE_INTERVALS: SWITCH})
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        st.subheader("Side by side", anchor=False)
+        st.header("Side by side", anchor=False)
         spread = st.toggle("Show 95 % intervals", key=state.EVALUATE_INTERVALS, bind="query-params")
     samples = {row["samples"] for row in rows}
     common = samples.pop() if len(samples) == 1 else None

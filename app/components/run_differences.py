@@ -28,7 +28,7 @@ STYLE = """<style>
 def run_differences(names: Sequence[str], rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]) -> None:
     """The table with its downloads and its command. `rows` are the runs' rows of the table of runs."""
     settings = backend.differences(names)
-    st.subheader("What differs", anchor=False)
+    st.header("What differs", anchor=False)
     st.html(STYLE + _table(names, settings, rows, colours))
     st.caption(
         "Hover over a name to read what it means, click a figure's to look it up; "

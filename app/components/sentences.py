@@ -17,7 +17,7 @@ LONGEST = 400
 """Characters shown of one sentence."""
 
 _MARK = "background: rgba(222, 138, 0, 0.28); color: inherit; border-radius: 0.2em; padding: 0 0.15em;"
-_QUIET = "opacity: 0.65; font-size: 0.9em;"
+_QUIET = "opacity: 0.75; font-size: 0.9em;"
 _ROW = "padding: 0.45rem 0; border-bottom: 1px solid rgba(128, 132, 138, 0.25); overflow-wrap: anywhere;"
 
 

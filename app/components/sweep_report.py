@@ -46,7 +46,7 @@ def _report(name: str, along: str, chosen: Sequence[str], was_active: bool) -> N
     _progress(sweep)
     _table(sweep)
     colours = backend.colours()
-    st.subheader("Over training", anchor=False)
+    st.header("Over training", anchor=False)
     many_runs.over_steps(sweep.labels, chosen, colours)
     parts = "_".join("{" + backend.axis_heading(axis.name).partition(",")[0] + "}" for axis in sweep.axes)
     st.caption(
@@ -55,7 +55,7 @@ def _report(name: str, along: str, chosen: Sequence[str], was_active: bool) -> N
     )
     measured = [row for row in sweep.rows if row["kl_nats"] is not None]
     if measured:
-        st.subheader(f"Newest values by {backend.axis_heading(along)}", anchor=False)
+        st.header(f"Newest values by {backend.axis_heading(along)}", anchor=False)
         many_runs.by_axis(sweep.rows, sweep.axes, along, chosen)
         if len(measured) < len(sweep.rows) or sweep.active:
             st.caption("Not all runs have finished: these are the values so far.")

@@ -140,7 +140,7 @@ def _sentences(entry: backend.Entry) -> None:
     steps = backend.sample_steps(entry.name)
     if not steps:
         return
-    st.subheader("What it writes", anchor=False)
+    st.header("What it writes", anchor=False)
     event = backend.sample(entry.name, _step(steps) if len(steps) > 1 else steps[-1])
     if event is None:  # the run began anew between two lines of this
         return

@@ -40,7 +40,7 @@ def side_by_side() -> None:
     colours = backend.colours()
     if len(chosen) > 1:
         run_differences(chosen, rows, colours)
-    st.subheader("Over training", anchor=False)
+    st.header("Over training", anchor=False)
     with st.container(horizontal=True):
         drawn = choose_figures()
     over_steps({name: name for name in chosen}, drawn, colours)

@@ -265,7 +265,7 @@ def keep(model: backend.Model, start: backend.Start, changes: Changes, board: ba
 
 def labels(model: backend.Model, collapsed: bool) -> None:
     """What the labels of the run's sentences tell about the dimensions."""
-    st.subheader("What the labels tell about each dimension", anchor=False)
+    st.header("What the labels tell about each dimension", anchor=False)
     if not labels_of(model):
         st.caption("The sentences of this model have no labels, so there is nothing to hold against its dimensions.")
         return

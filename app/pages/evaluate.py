@@ -73,7 +73,7 @@ if found:
     st.caption("Every figure has two buttons over it: save it as SVG, and show it large.")
     report_probes(found, entries)
 
-    st.subheader("One run closely", anchor=False)
+    st.header("One run closely", anchor=False)
     heed({state.EVALUATE_CLOSELY: list(shown)})
     healthy = [number for number, each in enumerate(found) if each.verdict.name == "healthy"]
     name = st.selectbox(

@@ -26,7 +26,7 @@ found = {
 if not found:
     st.markdown("No entry has all of these words. Try fewer.")
 for title, names in found.items():
-    st.subheader(title, anchor=False)
+    st.header(title, anchor=False)
     with st.container(gap="medium"):
         for name in names:
             with st.container(border=name == asked, key=f"term_{name}", width=820):

@@ -28,7 +28,7 @@ DOORS = (
 with st.grid(3, min_column_width=260):
     for name, page, words in DOORS:
         with st.container(border=True, height="stretch"):
-            st.subheader(name, anchor=False)
+            st.header(name, anchor=False)
             st.markdown(words)
             st.space("stretch")
             st.page_link(f"app/pages/{page}.py", label=f"**{name}**", icon=":material/arrow_forward:")

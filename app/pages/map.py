@@ -208,7 +208,7 @@ def walk_link(name: str, rows: list[int | None]) -> None:
 
 def table(name: str, codes: backend.Codes, shown: list[int], known: Collection[str], what: str) -> None:
     """The sentences that were circled or found."""
-    st.subheader(f"{len(shown):,} {what}", anchor=False)
+    st.header(f"{len(shown):,} {what}", anchor=False)
     if not shown:
         return
     frame = codes.labels.iloc[shown].copy()

@@ -361,7 +361,7 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
     with right:
         pins_side(pins)
     if walk:
-        st.subheader("From A to B", anchor=False)
+        st.header("From A to B", anchor=False)
         st.fragment(read)(walk)
     with st.expander("The same in Python, or from a terminal", icon=":material/code:"):
         again = (model, cut, window, list(spots.values()), STEPS)

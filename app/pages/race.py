@@ -100,7 +100,7 @@ def go_to() -> None:
 
 def ending(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> None:
     """Who is healthy and why, a sentence a run, and the ways on."""
-    st.subheader("How it ended", anchor=False)
+    st.header("How it ended", anchor=False)
     for entry in entries:
         verdict = backend.verdict(entry.name)
         words = "It ended before there was a verdict."

@@ -170,7 +170,7 @@ with right:
     corpus = choose_text()
     looked_at = st.container()
 
-st.subheader("Settings", anchor=False)
+st.header("Settings", anchor=False)
 name_column, size_column, seed_column = st.columns([2, 1, 1], gap="medium")
 with name_column:
     name = choose_name(recipe)
@@ -200,7 +200,7 @@ try:
 except ValueError as error:
     problem = str(error)
 
-st.subheader("Start", anchor=False)
+st.header("Start", anchor=False)
 if problem:
     st.error(sentences.escape(config_form.in_words(problem)), icon=":material/error:")
 elif config:

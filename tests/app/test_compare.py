@@ -33,7 +33,7 @@ def open_compare(**query):
 
 
 def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "subheader")
+    kinds = ("markdown", "caption", "warning", "error", "info", "header")
     return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 

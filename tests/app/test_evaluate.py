@@ -30,7 +30,7 @@ def open_page(**query):
 
 
 def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "subheader", "code")
+    kinds = ("markdown", "caption", "warning", "error", "info", "header", "code")
     return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 

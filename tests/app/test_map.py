@@ -36,7 +36,7 @@ def drawing(at):
 
 
 def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "subheader")
+    kinds = ("markdown", "caption", "warning", "error", "info", "header")
     return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 

@@ -34,7 +34,7 @@ def open_page(name="home", **query):
 def words(at):
     """Everything that is said on a page in text."""
     alerts = ("error", "warning", "success", "info")
-    kinds = ("title", "header", "subheader", "markdown", "caption", "code", "html", *alerts)
+    kinds = ("title", "header", "markdown", "caption", "code", "html", *alerts)
     parts = [str(element.value) for kind in kinds for element in at.get(kind)]
     parts += [str(element.proto.title) for kind in alerts for element in at.get(kind)]
     return "\n".join(parts).replace("\\", "")

@@ -41,7 +41,7 @@ def seen(colour, eye):
 
 def test_a_colour_stands_out_from_both_grounds():
     for colour, ground in itertools.product(PALETTE, GROUNDS):
-        assert contrast(colour, ground) > 2.4, (colour, ground)
+        assert contrast(colour, ground) > 3, (colour, ground)
 
 
 def test_the_first_colours_differ_to_colour_blind_eyes():

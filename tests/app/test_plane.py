@@ -30,7 +30,7 @@ def drawing(at):
 
 
 def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "subheader", "html")
+    kinds = ("markdown", "caption", "warning", "error", "info", "header", "html")
     words = "\n".join(str(element.value) for kind in kinds[:-1] for element in at.get(kind)).replace("\\", "")
     return words + "\n".join(element.proto.body for element in at.get("html"))
 

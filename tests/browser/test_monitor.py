@@ -38,7 +38,7 @@ def trainer():
 
 
 def panel(page, title):
-    return page.locator(".panel").filter(has=page.locator("h4", has_text=re.compile(rf"· {re.escape(title)}$")))
+    return page.locator(".panel").filter(has=page.locator("h2", has_text=re.compile(rf"· {re.escape(title)}$")))
 
 
 def value(page, title):
