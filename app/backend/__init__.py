@@ -10,6 +10,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `form`     Recipes, knobs, corpora, what a run will cost.
 `imports`  Runs of other programs.
 `models`   Texts to codes, codes to texts.
+`microbatching`  What several sessions ask of a model at once, computed together and in turn.
 `maps`     The codes of a run's sentences, and their maps.
 `films`    The training of a run as a film: its sentences at every check, on one plane.
 `walks`    Paths between codes.
@@ -24,6 +25,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `erratum`  A paper's tables as reported and corrected.
 `family`  The runs that ship for the lesson.
 `linear`  The linear VAE, trained at many noises, and the exact answer.
+`collector`  What the garbage collector need not look at.
 `permission`  What a read-only server refuses.
 """
 
@@ -46,6 +48,7 @@ from app.backend.arithmetic import (
     strengths,
     witnesses,
 )
+from app.backend.collector import pass_over_libraries
 from app.backend.dimensions import (
     COUNTED,
     association,
@@ -364,6 +367,7 @@ __all__ = [
     "parse_changes",
     "parse_code",
     "parse_dimensions",
+    "pass_over_libraries",
     "paths",
     "pause_queue",
     "phase_ends",

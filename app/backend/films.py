@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from app.backend import history, shell
 from app.backend.maps import Codes
-from app.backend.models import QUEUE, load_torch, mark
+from app.backend.models import Turns, load_torch, mark
 from app.backend.permission import read_only
 from vae import runs
 
@@ -132,8 +132,7 @@ def _frame(path: str, step: int, marks: tuple[tuple[int, int], tuple[int, int]])
     load_torch()
     import vae
 
-    with QUEUE:
-        return film.encode(run, step, vae.load(path, film.weights(run)[step]), keep=not read_only())
+    return film.encode(run, step, Turns(vae.load(path, film.weights(run)[step])), keep=not read_only())
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from app.backend import errands
 from app.backend.errands import Errand
-from app.backend.models import QUEUE, Model, mark, space
+from app.backend.models import Model, Turns, mark, space
 from app.backend.permission import read_only, reserved
 from vae import runs
 
@@ -65,9 +65,7 @@ def encode_sentences(of: Model) -> None:
     else:
         sizes = {name: getattr(data, name) for name in ("train_sentences", "valid_sentences", "test_sentences")}
         corpus = corpora.load(data.corpus, seed=data.seed, text_column=data.text_column, **sizes)
-    model = space(of)
-    with QUEUE:
-        latents.write_latents(run, model, corpus.test)
+    latents.write_latents(run, Turns(space(of)), corpus.test)
 
 
 def project(of: Model, method: str) -> Projection | None:

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import streamlit as st
 from jaxtyping import Float
 from numpy import ndarray
+from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
 
+from app.backend.microbatching import MOST, MicroBatcher, SupersededError
 from app.backend.permission import require_permission
 from vae import machine, runs
 
 if TYPE_CHECKING:
+    from vae.posterior import DiagonalGaussian
     from vae.space import Space
 
-QUEUE = threading.Lock()
-"""One at a time computes with a model: sessions that decode at once would only take the cores from each other."""
+Row = TypeVar("Row")
+Answer = TypeVar("Answer")
+
+BATCHES = MicroBatcher()
+"""All that computes with a model takes its turn here: sessions that decode by themselves would only take the cores from
+each other."""
+
+
+WOVEN = "t5-as-released"
+"""The backbone that replays a defect by which codes that are decoded together mix: never with those of others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +84,29 @@ def model(name: str, opened: str | None = None, snapshot: int | None = None) -> 
     return Model(name=name, source=source, snapshot=snapshot)
 
 
+@dataclass(frozen=True)
+class Turns:
+    """The encoder of a model, which takes its turn; the `Encoder` of `vae.latents`."""
+
+    space: Space
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = MOST) -> DiagonalGaussian:
+        """The posterior of each sentence, as `Space.encode` gives it. Many are encoded piece by piece."""
+        torch = load_torch()
+        from vae.posterior import DiagonalGaussian
+
+        def compute(some: list[str]) -> list[Any]:
+            posterior = self.space.encode(some)
+            return list(zip(posterior.mean, posterior.logvar, strict=True))
+
+        if not texts:
+            return self.space.encode(texts)
+        rows = _ask(texts, compute, most=min(batch_size, MOST))
+        return DiagonalGaussian(*(torch.stack(part) for part in zip(*rows, strict=True)))
+
+
 def space(of: Model) -> Space:
-    """The model itself, loaded once for its weights; the caller holds `QUEUE` while it computes."""
+    """The model itself, loaded once for its weights; what computes with it takes its turn in `BATCHES`."""
     return _space(of, of.weights)
 
 
@@ -83,12 +115,18 @@ def latent_size(of: Model) -> int:
     return int(space(of).latent_size)
 
 
-def decode(of: Model, codes: Float[ndarray, "n latent"], how: Decoding | None = None) -> list[str]:
-    """One sentence for each code, all in one batch."""
+def decode(
+    of: Model, codes: Float[ndarray, "n latent"], how: Decoding | None = None, *, alone: bool = False
+) -> list[str]:
+    """One sentence for each code.
+
+    A sentence does not depend on what is decoded with it, but for the last bits of its logits: where two words are as
+    likely to them, they decide. `alone` is one batch of these codes and no others: what a copied line makes again.
+    """
     if not len(codes):
         return []
     content = np.ascontiguousarray(codes, np.float32)
-    return _decode(of, of.weights, content.tobytes(), content.shape[0], (how or Decoding()).arguments)
+    return _decode(of, of.weights, content.tobytes(), content.shape[0], (how or Decoding()).arguments, alone)
 
 
 def encode(of: Model, text: str) -> tuple[Float[ndarray, " latent"], Float[ndarray, " latent"]]:
@@ -117,13 +155,38 @@ def mark(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-@functools.cache
 def load_torch() -> Any:
     """Torch, imported when a model is first needed, with the app's budget of threads."""
+    with _LOADING:
+        return _torch()
+
+
+@functools.cache
+def _torch() -> Any:
     import torch
 
     torch.set_num_threads(machine.app_threads())
     return torch
+
+
+_LOADING = threading.Lock()
+"""The first who needs it imports it, and who comes meanwhile waits for that."""
+
+
+def _ask(rows: Sequence[Row], compute: Callable[[list[Row]], Sequence[Answer]], **turn: Any) -> list[Answer]:
+    """`MicroBatcher.ask` for the session whose page is drawn, if one is: until it draws another."""
+    page = get_script_run_ctx(suppress_warning=True)
+    if page is None:
+        return BATCHES.ask(rows, compute, **turn)
+    try:
+        return BATCHES.ask(rows, compute, token=page.session_id, look=_still_drawn, **turn)
+    except SupersededError as newer:  # the page is drawn anew by another thread
+        raise StopException from newer
+
+
+def _still_drawn() -> None:
+    """End the drawing of a page whose reader has gone on or away: any use of the session's state does that."""
+    "" in st.session_state  # noqa: B015
 
 
 @st.cache_resource(max_entries=3, show_spinner="Opening the model …")
@@ -135,23 +198,27 @@ def _space(of: Model, weights: tuple[int, int]) -> Space:
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _decode(of: Model, weights: tuple[int, int], content: bytes, rows: int, arguments: dict[str, Any]) -> list[str]:
-    space = _space(of, weights)
-    z = load_torch().tensor(np.frombuffer(content, np.float32).reshape(rows, -1))
-    with QUEUE:
-        return space.decode(z, **arguments)
+def _decode(
+    of: Model, weights: tuple[int, int], content: bytes, rows: int, arguments: dict[str, Any], alone: bool
+) -> list[str]:
+    space, torch = _space(of, weights), load_torch()
+
+    def compute(some: list[ndarray]) -> list[str]:
+        return space.decode(torch.from_numpy(np.stack(some)), **arguments)
+
+    codes = list(np.frombuffer(content, np.float32).reshape(rows, -1))
+    if alone or arguments["method"] == "sample" or space.model.backbone.kind == WOVEN:
+        return _ask(codes, compute)
+    kind = of, weights, tuple(arguments.items())
+    return _ask(codes, compute, kind=kind, most=max(1, MOST // arguments.get("beams", 1)))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _encode_all(of: Model, weights: tuple[int, int], texts: tuple[str, ...]) -> ndarray:
-    space = _space(of, weights)
-    with QUEUE:
-        return space.encode(texts).mean.numpy()
+    return Turns(_space(of, weights)).encode(texts).mean.numpy()
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _encode(of: Model, weights: tuple[int, int], text: str) -> tuple[ndarray, ndarray]:
-    space = _space(of, weights)
-    with QUEUE:
-        posterior = space.encode([text])
+    posterior = Turns(_space(of, weights)).encode([text])
     return posterior.mean[0].numpy(), posterior.logvar[0].numpy()

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from app.backend import maps, models, shell
 from app.backend.maps import Codes
-from app.backend.models import QUEUE, Model, mark
+from app.backend.models import Model, Turns, mark
 from app.backend.walks import Walk
 from vae import planes
 from vae.planes import ENCODED, SHARE, Plane, Region, Window
@@ -147,7 +147,7 @@ def plane_whole(of: Model, surface: Plane, spans: Sequence[ndarray] = (), n: int
 
 
 def plane_field(of: Model, surface: Plane, part: Window) -> Field:
-    """A window of a plane, decoded in one batch; kept for its weights, plane and window."""
+    """A window of a plane, decoded piece by piece; kept for its weights, plane and window."""
     marks = mark(of.run.latents_path) if of.run else (0, 0)
     content = surface.origin.tobytes() + surface.axes.tobytes()
     return _field(of, of.weights, marks, content, part, surface)
@@ -163,7 +163,7 @@ def plane_pins(of: Model, surface: Plane, places: Sequence[tuple[float, float]])
         Pin(
             place=places[row],
             code=codes[row],
-            text=models.decode(of, codes[row : row + 1])[0],
+            text=models.decode(of, codes[row : row + 1], alone=True)[0],
             shell=shells[row],
             near=near[row] if near else [],
         )
@@ -321,10 +321,8 @@ def _level(of: Model, weights: tuple[int, int], marks: tuple[int, int], content:
 def _encoded(of: Model, weights: tuple[int, int], marks: tuple[int, int], _known: Codes) -> Codes:
     from vae import latents
 
-    space = models.space(of)
     texts = _known.texts[:ENCODED]
-    with QUEUE:
-        posterior = space.encode(texts)
+    posterior = Turns(models.space(of)).encode(texts)
     means, logvars = posterior.mean.numpy(), posterior.logvar.numpy()
     return Codes(
         labels=_known.labels.iloc[:ENCODED],
