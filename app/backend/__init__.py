@@ -26,7 +26,6 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `family`  The runs that ship for the lesson.
 `linear`  The linear VAE, trained at many noises, and the exact answer.
 `collector`  What the garbage collector need not look at.
-`collector`  What the garbage collector need not look at.
 `permission`  What a read-only server refuses.
 """
 
@@ -49,7 +48,6 @@ from app.backend.arithmetic import (
     strengths,
     witnesses,
 )
-from app.backend.collector import pass_over_libraries
 from app.backend.collector import pass_over_libraries
 from app.backend.dimensions import (
     COUNTED,
@@ -369,7 +367,6 @@ __all__ = [
     "parse_changes",
     "parse_code",
     "parse_dimensions",
-    "pass_over_libraries",
     "pass_over_libraries",
     "paths",
     "pause_queue",
