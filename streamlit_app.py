@@ -124,3 +124,4 @@ except ValueError as error:
     st.error(str(error), icon=":material/error:")
 finally:
     backend.pass_over_libraries()
+backend.warm()

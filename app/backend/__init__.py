@@ -24,6 +24,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `errands`  What takes long, in processes of their own.
 `erratum`  A paper's tables as reported and corrected.
 `family`  The runs that ship for the lesson.
+`warming`  What the first page with a model needs, fetched while Home is read.
 `linear`  The linear VAE, trained at many noises, and the exact answer.
 `collector`  What the garbage collector need not look at.
 `permission`  What a read-only server refuses.
@@ -218,6 +219,7 @@ from app.backend.walks import (
     walk_python,
     word_changes,
 )
+from app.backend.warming import warm
 from vae.config import Config, Data, Knob
 from vae.planes import FARTHEST, RADIUS, SHARE, Plane, Window
 from vae.queue import MOST as MOST_AT_ONCE
@@ -442,6 +444,7 @@ __all__ = [
     "walk",
     "walk_command",
     "walk_python",
+    "warm",
     "witnesses",
     "word_changes",
     "write_changes",
