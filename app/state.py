@@ -75,6 +75,8 @@ LEARN_WEIGHT = "learn_weight"
 LEARN_TEXT = "learn_text"
 LEARN_SWITCHES = {"warmup": "learn_warmup", "free_bits": "learn_free_bits", "noise": "learn_noise"}
 """Learn page: the switches of `lesson.switches`."""
+LEARN_ANSWERS = "learn_answers"
+"""Learn page: whether the worksheet is the teacher's."""
 LEARN_LINK_PRESENT, LEARN_LINK_HIDE = "learn_link_present", "learn_link_hide"
 """Learn page: what the link that is being made asks for."""
 

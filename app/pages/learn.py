@@ -14,8 +14,13 @@ from app.components.presenter_keys import presenter_keys
 from app.components.train_first import train_link
 from app.lesson.chapter import Chapter, Place, read_places, write_places
 from app.lesson.chapters import CHAPTERS
+from app.lesson.worksheet import worksheet
 
-HIDEABLE = {"class": "how the class predicted", "chapters": "the list of chapters", "share": "this form"}
+HIDEABLE = {
+    "class": "how the class predicted",
+    "chapters": "the list of chapters",
+    "share": "this form and the worksheet",
+}
 """What a lesson link can leave out, and its name in the form that makes one."""
 
 LARGE = "<style>html { font-size: 24px; } header, footer { display: none !important; }</style>"
@@ -145,6 +150,18 @@ def share(chapter: Chapter) -> None:
             )
 
 
+def paper() -> None:
+    """The lesson as a sheet to print, for a class or for its teacher."""
+    with st.popover("Worksheet", icon=":material/print:"):
+        st.markdown("Two pages to print, A4 or Letter: the questions, and room for what was seen.")
+        answers = st.toggle("With the answers, for the teacher", key=state.LEARN_ANSWERS)
+        name = "bottleneck-answers.html" if answers else "bottleneck-worksheet.html"
+        content = worksheet(CHAPTERS, answers=answers)
+        st.download_button(
+            "Download", content, name, "text/html", icon=":material/download:", on_click="ignore", key="learn_paper"
+        )
+
+
 def controls(chapter: Chapter, index: int, place: Place) -> None:
     """Back and on."""
     with st.container(horizontal=True, gap="small"):
@@ -200,4 +217,6 @@ if place.shown == 2:
     outcome(chapter, place)
 controls(chapter, index, place)
 if "share" not in hidden:
-    share(chapter)
+    with st.container(horizontal=True, gap="small"):
+        share(chapter)
+        paper()

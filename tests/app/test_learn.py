@@ -166,3 +166,11 @@ def test_a_class_sees_its_predictions(family):
     assert "2 predictions on this server" in words(at)
     at = open_lesson(chapter="telling", learned="----b", hide="class")
     assert "predictions on this server" not in words(at)
+
+
+def test_the_worksheet_is_there_to_be_taken_and_can_be_left_out(make_run):
+    at = open_lesson()
+    assert [each.label for each in at.get("download_button")] == ["Download"]
+    at.toggle(state.LEARN_ANSWERS).set_value(True).run()
+    assert not at.exception
+    assert not open_lesson(hide="share").get("download_button")
