@@ -186,7 +186,7 @@ def _ask(rows: Sequence[Row], compute: Callable[[list[Row]], Sequence[Answer]], 
 
 def _still_drawn() -> None:
     """End the drawing of a page whose reader has gone on or away: any use of the session's state does that."""
-    "" in st.session_state  # noqa: B015
+    "page" in st.session_state  # noqa: B015
 
 
 @st.cache_resource(max_entries=3, show_spinner="Opening the model …")
