@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,11 @@ class Entry:
         return self.state in runs.ACTIVE
 
 
-def entries(*, lessons: bool = False) -> list[Entry]:
+def entries(*, lessons: bool = False, named: Container[str] = ()) -> list[Entry]:
     """Every run there is, a damaged one too, with its problem: one's own newest first, then those that came along.
 
     The bundled ones stand in the order of their recipes: when they were written, a checkout forgets. Those that are
-    there for a lesson alone are left out, unless asked for.
+    there for a lesson alone are left out, unless all of them are asked for, or one is by its name.
     """
     _keep_going()
     order = list(recipes.RECIPES)
@@ -69,7 +69,7 @@ def entries(*, lessons: bool = False) -> list[Entry]:
     def place(entry: Entry) -> int:
         return 1 + order.index(entry.recipe) if entry.bundled and entry.recipe in order else 0
 
-    found = (entry for entry in map(_entry, runs.list_runs()) if lessons or not entry.lesson)
+    found = (entry for entry in map(_entry, runs.list_runs()) if lessons or not entry.lesson or entry.name in named)
     return sorted(found, key=place)
 
 
@@ -108,9 +108,10 @@ def colours(names: Iterable[str] = ()) -> dict[str, str]:
     with _COLOURS_LOCK:
         kept = _kept_colours(path)
         allotted = palette.allot(wanted, kept)
-        if allotted != kept and listed and not read_only():
+        lasting = {name: allotted[name] for name in listed}
+        if lasting != kept and listed and not read_only():
             with contextlib.suppress(OSError):  # a read-only folder: colours then follow the list of runs
-                runs.write_json(path, allotted)
+                runs.write_json(path, lasting)
     return {name: palette.PALETTE[index] for name, index in allotted.items()}
 
 

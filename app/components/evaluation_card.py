@@ -79,6 +79,8 @@ def _way_to_one(entry: backend.Entry, reason: str) -> None:
             icon=":material/monitoring:",
             query_params={state.RUN: entry.name},
         )
+    elif not entry.has_model and entry.state == "finished":
+        st.markdown("Its weights were not kept, and without them it cannot be measured.")
     elif not entry.has_model:
         st.markdown("It has no weights to measure: its training ended before the first were kept.")
         st.page_link(

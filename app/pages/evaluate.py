@@ -28,7 +28,8 @@ def evaluations(names: list[str]) -> list[backend.Evaluation]:
 
 
 st.title("Evaluate", anchor=False)
-entries = {entry.name: entry for entry in backend.entries() if not entry.problem}
+named = st.query_params.get_all(state.EVALUATE_RUNS)
+entries = {entry.name: entry for entry in backend.entries(named=named) if not entry.problem}
 if not entries:
     train_first("There are no runs yet.", "Train the first one, then measure here what its latent space is worth.")
     st.stop()
@@ -55,7 +56,7 @@ if not chosen:
     st.markdown("Choose a run to see what its latent space is worth.")
     st.stop()
 
-colours = backend.colours()
+colours = backend.colours(chosen)
 with st.grid(2 if len(chosen) in (2, 4) else 3, min_column_width=330):
     for name in chosen:
         evaluation_card(entries[name], colours[name])

@@ -28,10 +28,15 @@ def at_first(entries: Mapping[str, backend.Entry]) -> list[str]:
     return (sorted(racing) or usual or list(entries)[:2])[: race_form.MOST]
 
 
+def names_asked() -> list[str]:
+    """The runs that a link names."""
+    said = st.query_params.get_all(state.RACE_RUNS)
+    return [name.strip() for each in said for name in each.split(",") if name.strip()]
+
+
 def choose_at_first(entries: Mapping[str, backend.Entry]) -> None:
     """What is chosen when the page opens: what the link names, also with commas between, or the usual."""
-    said = st.query_params.get_all(state.RACE_RUNS)
-    names = [name.strip() for each in said for name in each.split(",") if name.strip()]
+    said, names = st.query_params.get_all(state.RACE_RUNS), names_asked()
     if names != said:
         st.query_params[state.RACE_RUNS] = names
         st.session_state[state.RACE_RUNS] = [name for name in names if name in entries]
@@ -152,7 +157,7 @@ st.markdown(
     "when does it show?",
     width=820,
 )
-entries = {entry.name: entry for entry in backend.entries() if not entry.problem}
+entries = {entry.name: entry for entry in backend.entries(named=names_asked()) if not entry.problem}
 asked = any(key in st.query_params for key in (state.RACE_RECIPES, state.RACE_SIZE, state.RACE_SEED))
 if not backend.read_only():
     drawer = st.expander(
@@ -185,7 +190,7 @@ active = [name for name in chosen if entries[name].active]
 if active and not backend.read_only():
     st.button("Stop the race", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(active),))
 st.fragment(watch, run_every=EVERY if active else None)(
-    chosen, [entries[name].active for name in chosen], backend.colours()
+    chosen, [entries[name].active for name in chosen], backend.colours(chosen)
 )
 if not active:
-    ending([entries[name] for name in chosen], backend.colours())
+    ending([entries[name] for name in chosen], backend.colours(chosen))

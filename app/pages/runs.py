@@ -126,7 +126,8 @@ def opener() -> None:
 
 
 st.title("Runs", anchor=False)
-entries = {entry.name: entry for entry in backend.entries()}
+asked = [*st.query_params.get_all(state.RUN), *st.query_params.get_all(state.RUNS_COMPARE)]
+entries = {entry.name: entry for entry in backend.entries(named=asked)}
 if not entries:
     if backend.read_only():
         st.markdown("There are no runs yet.")
@@ -166,5 +167,7 @@ if entry.problem:
     st.error(escape(entry.problem), icon=":material/error:")
     st.stop()
 actions(entry)
-st.fragment(monitor, run_every=EVERY if entry.active else None)(name, compared, entry.active, backend.colours())
+st.fragment(monitor, run_every=EVERY if entry.active else None)(
+    name, compared, entry.active, backend.colours([name, *compared])
+)
 st.fragment(drawer)([name, *compared], any(entries[one].active for one in [name, *compared]))

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from vae import jobs, recipes
-from vae.runs import Run, Status
+from vae.runs import LESSON, Run, Status, write_json
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
@@ -44,6 +44,26 @@ def drawing(at):
     """The curves as the browser is told to draw them."""
     (component,) = (each for each in at.get("bidi_component") if "curves" in each.proto.component_name)
     return json.loads(component.proto.json)
+
+
+@pytest.mark.parametrize(
+    ("page", "key"), [("runs", state.RUN), ("race", state.RACE_RUNS), ("evaluate", state.EVALUATE_RUNS)]
+)
+def test_a_run_of_a_lesson_stays_out_of_lists_and_is_opened_by_a_link(make_run, page, key):
+    make_run("mine")
+    light = make_run("light", "plain-vae", bundled=True)
+    write_json(light.path / "env.json", light.env | {"role": LESSON})
+    plain = open_page(page)
+    choices = [*plain.selectbox, *plain.multiselect]
+    assert choices
+    assert not any("light" in choice.options for choice in choices)
+    at = open_page(page, **{key: "light"})
+    assert "light" in next(choice for choice in [*at.selectbox, *at.multiselect] if choice.key == key).value
+    assert "light" in words(at)
+    assert "does not exist" not in words(at)
+    assert "There is no run" not in words(at)
+    if page == "evaluate":
+        assert "Its weights were not kept" in words(at)
 
 
 # Home

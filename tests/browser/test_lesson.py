@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.lesson.chapters import CHAPTERS
+from vae import bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,8 +17,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def family(folder):
     """The bundled runs that the lesson shows."""
     ways = shutil.ignore_patterns("snapshots", "projections", "codes")
-    for recipe in ("two-phase", "plain-vae", "as-released", "language-model"):
-        shutil.copytree(ROOT / "checkpoints" / f"captions-{recipe}", folder / f"captions-{recipe}", ignore=ways)
+    recipes = ("two-phase", "plain-vae", "as-released", "language-model")
+    for name in {*bundle.cube().values(), *(f"captions-{recipe}" for recipe in recipes)}:
+        shutil.copytree(ROOT / "checkpoints" / name, folder / name, ignore=ways)
 
 
 def test_every_chapter_is_walked_to_its_end(page, address, family, settled):
@@ -27,6 +29,12 @@ def test_every_chapter_is_walked_to_its_end(page, address, family, settled):
         page.locator("label", has_text=chapter.options[chapter.answer]).click()
         page.get_by_role("button", name="Show what is so").wait_for()
         settled(page)
+        if chapter.slug == "switches":
+            page.locator("label", has_text="Free bits").locator("[role=switch], input").last.focus()
+            page.keyboard.press("Space")
+            page.get_by_text("captions-switch-warmup-noise").wait_for()
+            settled(page)
+            assert "learn_free_bits=false" in page.url
         page.get_by_role("button", name="Show what is so").click()
         page.get_by_text("As you predicted").wait_for()
         page.get_by_text("Remember.").wait_for()

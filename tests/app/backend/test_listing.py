@@ -7,6 +7,7 @@ import pytest
 from app import backend, palette
 from app.backend import listing
 from vae import jobs, recipes
+from vae.config import read_json
 from vae.runs import LESSON, Run, write_json
 
 
@@ -32,7 +33,7 @@ def test_bundled_runs_come_last_in_the_order_of_their_recipes(make_run):
     assert [entry.name for entry in backend.entries()] == ["mine", "c", "a", "b"]
 
 
-def test_a_run_of_a_lesson_is_listed_where_it_is_asked_for_and_takes_no_colour_from_others(make_run):
+def test_a_run_of_a_lesson_is_listed_where_it_is_asked_for_and_takes_no_colour_from_others(make_run, root):
     make_run("mine")
     shown = make_run("shown", bundled=True)
     colour = backend.colours()["mine"]
@@ -43,6 +44,8 @@ def test_a_run_of_a_lesson_is_listed_where_it_is_asked_for_and_takes_no_colour_f
     assert backend.entry("shown").lesson
     assert backend.colours() == {"mine": colour}
     assert backend.colours(["shown"])["shown"] != colour
+    assert [entry.name for entry in backend.entries(named=["shown", "gone"])] == ["mine", "shown"]
+    assert list(read_json(root / "colours.json")) == ["mine"]
 
 
 def test_a_folder_whose_name_no_url_can_carry_is_listed_with_its_problem(make_run, root):
