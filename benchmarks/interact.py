@@ -81,19 +81,20 @@ FRAMES = """() => {
 
 
 @contextlib.contextmanager
-def served(script: Path, folder: Path) -> Iterator[str]:
-    """A Streamlit script on a free port."""
+def served(script: Path, folder: Path, log: Path | None = None) -> Iterator[str]:
+    """A Streamlit script on a free port; what it says goes to a log."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     flags = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    app = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(script), *flags],
-        cwd=ROOT,
-        env=os.environ | {"BOTTLENECK_RUNS": str(folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with Path(log or os.devnull).open("wb") as words:
+        app = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(script), *flags],
+            cwd=ROOT,
+            env=os.environ | {"BOTTLENECK_RUNS": str(folder)},
+            stdout=words,
+            stderr=words,
+        )
     try:
         for _ in range(300):
             with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health"):
