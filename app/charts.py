@@ -66,8 +66,8 @@ def costs(frame: pd.DataFrame) -> Figure:
 def rate_and_distortion(frame: pd.DataFrame, weight: float, colours: Mapping[str, str], *, height: int = 340) -> Figure:
     """KL against rec, a point a model, and the line on which every place costs as much as the cheapest of them.
 
-    `frame` has the columns model, kl_nats and rec_nats, and `weight` is the price of a nat of KL. `colours` are those
-    of the models; of two that lie on each other the later one is the smaller.
+    `frame` has the columns model, label, kl_nats and rec_nats, and `weight` is the price of a nat of KL. `colours` are
+    those of the models; of two that lie on each other the later one is the smaller.
     """
     wide, high = 1.06 * frame["kl_nats"].max() + 1, 1.12 * frame["rec_nats"].max()
     least = (frame["rec_nats"] + weight * frame["kl_nats"]).min()
@@ -78,7 +78,7 @@ def rate_and_distortion(frame: pd.DataFrame, weight: float, colours: Mapping[str
     y = {"field": "rec_nats", "type": "quantitative", "title": "rec: what is forgotten (nats)"}
     place = {
         "x": x | {"scale": {"domain": [0, wide], "nice": False}, "axis": {"titleColor": palette.KL, "grid": False}},
-        "y": y | {"scale": {"domain": [0, high]}, "axis": {"titleColor": palette.REC, "tickCount": 5}},
+        "y": y | {"scale": {"domain": [0, high]}, "axis": {"titleColor": palette.REC, "tickCount": 5, "grid": False}},
     }
     colour = {"field": "model", "type": "nominal", "legend": None}
     colour["scale"] = {"domain": list(colours), "range": list(colours.values())}
@@ -102,7 +102,7 @@ def rate_and_distortion(frame: pd.DataFrame, weight: float, colours: Mapping[str
 
 
 def together(frame: pd.DataFrame, near: float = 0.03) -> list[str]:
-    """The words beside each model's point: its name with those of the later ones that lie on it; none beside these.
+    """The words beside each model's point: its label with those of the later ones that lie on it; none beside these.
 
     `near` is how far that may be, as a share of the largest KL and rec. `frame` is that of `rate_and_distortion`.
     """
@@ -112,7 +112,7 @@ def together(frame: pd.DataFrame, near: float = 0.03) -> list[str]:
     places = frame[["kl_nats", "rec_nats"]]
     for index, place in enumerate(places.to_numpy()):
         same = [n for n in range(len(frame)) if (abs(places.iloc[n] - place) <= scale).all() and n not in said]
-        labels.append(" · ".join(frame["model"].iloc[same]) if index in same else "")
+        labels.append(" · ".join(frame["label"].iloc[same]) if index in same else "")
         said.update(same)
     return labels
 

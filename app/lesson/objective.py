@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app import backend, charts, state
+from app.components.address import heed
 from app.components.run_card import dot
 from app.glossary import METRICS, mathematics
 from app.lesson.chapter import Chapter, run_of, there
@@ -31,8 +32,14 @@ def act() -> None:
 
 def priced() -> None:
     """The objective of each model at the price that is set."""
+    heed({state.LEARN_WEIGHT: [f"{each:g}" for each in WEIGHTS]})
     weight = st.select_slider(
-        "Price of a nat of KL, β", WEIGHTS, value=0.0, format_func="{:g}".format, key=state.LEARN_WEIGHT
+        "Price of a nat of KL, β",
+        WEIGHTS,
+        value=0.0,
+        format_func="{:g}".format,
+        key=state.LEARN_WEIGHT,
+        bind="query-params",
     )
     colours, left, right = backend.colours(), *st.columns([2, 3], gap="large")
     with left:
@@ -50,9 +57,10 @@ def priced() -> None:
 
 
 def measured() -> pd.DataFrame:
-    """The runs that are there of the family: model, rec_nats and kl_nats at the last check of each."""
-    names = [run_of(recipe) for recipe in FAMILY if there(recipe)]
-    return pd.DataFrame([{"model": name} | backend.figures(name) for name in names])[["model", "rec_nats", "kl_nats"]]
+    """The runs that are there of the family: model, label (its recipe), rec_nats and kl_nats at its last check."""
+    names = {recipe: run_of(recipe) for recipe in FAMILY if there(recipe)}
+    rows = [{"model": name, "label": recipe} | backend.figures(name) for recipe, name in names.items()]
+    return pd.DataFrame(rows)[["model", "label", "rec_nats", "kl_nats"]]
 
 
 def costs(weight: float) -> pd.DataFrame:

@@ -18,7 +18,10 @@ from app.lesson.chapter import Chapter
 from app.lesson.telling import figures_row
 
 GUARDS = {
-    "warmup": ("Encoder warm-up", "For the first two epochs the encoder alone learns, and codes cost nothing."),
+    "warmup": (
+        "Warm-up",
+        "Encoder warm-up: for the first two epochs the encoder alone learns, and codes cost nothing.",
+    ),
     "free_bits": ("Free bits", "Half a nat in each dimension of z costs nothing."),
     "noise": ("Noise", "The encoder reads each sentence with 15 % of its tokens deleted."),
 }
@@ -50,7 +53,7 @@ def act() -> None:
 def switched() -> None:
     """The run of the switches as they are set: its figures over training, its verdict, and what it writes."""
     heed(dict.fromkeys(state.LEARN_SWITCHES.values(), SWITCH))
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         chosen = {name: _switch(name) for name in GUARDS}
     name, usual = (backend.cube()[switches] for switches in (backend.Switches(**chosen), USUAL))
     own = backend.colours()[usual]
@@ -64,6 +67,12 @@ def switched() -> None:
                 *charts.beside(frame, METRICS[figure].axis, TOP, dict(zip(LINES, (colour, own), strict=True)))
             )
         st.caption(f"KL above {TOP:.0f} nats is cut off: the warm-up lets it rise, for there it costs nothing.")
+        st.page_link(
+            "app/pages/race.py",
+            label="These two as a race, with all figures",
+            icon=":material/flag:",
+            query_params=[(state.RACE_RUNS, each) for each in dict.fromkeys((name, usual))],
+        )
     with right:
         verdict = backend.verdict(name)
         if verdict:
@@ -107,33 +116,41 @@ def missed_most(found: pd.DataFrame) -> str:
 
 
 def reveal() -> None:
-    """All eight in a table, what each switch is worth alone, and what the papers report."""
+    """All eight in a table, what each switch is worth, and what the papers report."""
     found = outcomes()
     st.markdown(table(found))
-    st.markdown(paragraph(found))
+    st.caption("KL, ΔNLL and rec in nats, at the last check of each run.")
+    st.markdown(worth(found))
     st.markdown(PAPERS)
 
 
 def table(found: pd.DataFrame) -> str:
     """The eight as a table, in Markdown."""
     shown = [METRICS[name] for name in (*CURVES, "rec_nats")]
-    heads = [*(title for title, _ in GUARDS.values()), *(metric.axis for metric in shown), "verdict"]
-    lines = [heads, [":-:"] * len(GUARDS) + ["--:"] * len(shown) + ["---"]]
+    heads = [*(title for title, _ in GUARDS.values()), *(metric.symbol for metric in shown), "verdict"]
+    lines = [heads, [":-:"] * len(GUARDS) + ["--:"] * len(shown) + [":--"]]
     for row in found.to_dict("records"):
         ticks = ["✓" if row[name] else "–" for name in GUARDS]
         lines.append([*ticks, *(metric.show(row[metric.name]) for metric in shown), row["verdict"]])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def paragraph(found: pd.DataFrame) -> str:
-    """What the runs show, from their figures."""
-    all_on, off = found.iloc[0], one_off(found)
-    delta = METRICS["delta_nll_nats"]
-    worst = missed_most(found)
-    each = ", ".join(f"without {GUARDS[name][0].lower()} {delta.show(off[name][delta.name])}" for name in GUARDS)
-    return (
-        f"With all three on, another sentence's code costs {delta.show(all_on[delta.name])} nats; {each}. "
-        f"**What these captions cannot do without is {GUARDS[worst][0].lower()}.**"
+def worth(found: pd.DataFrame) -> str:
+    """What each switch is worth, by the figures of the runs."""
+    off, kl, delta = one_off(found), METRICS["kl_nats"], METRICS["delta_nll_nats"]
+    title = {name: words.lower() for name, (words, _) in GUARDS.items()}
+    each = ", ".join(f"without {title[name]} {delta.show(off[name][delta.name])}" for name in GUARDS)
+    most, healthy = missed_most(found), found["verdict"] == "healthy"
+    spared = [title[name] for name in GUARDS if name != most and off[name]["verdict"] == "healthy"]
+    words = (
+        f"With all three on, a sentence costs {delta.show(found.iloc[0][delta.name])} nats more under the code of "
+        f"another one; {each}. **The code misses {title[most]} most**: of the four runs with {title[most]} "
+        f"{(healthy & found[most]).sum()} are healthy, and of the four without, {(healthy & ~found[most]).sum()}. "
+    )
+    if spared:
+        words += f"Here a run without {' or '.join(spared)} is healthy all the same. "
+    return words + (
+        f"With all three off KL sinks while its price rises, and ends at {kl.show(found.iloc[-1][kl.name])} nats."
     )
 
 
@@ -156,10 +173,13 @@ CHAPTER = Chapter(
         "text, seed, number of steps, and a price of KL that rises to 1 over three epochs, are the same for all."
     ),
     question="All three are on, and one is turned off. Which one does the code miss most?",
-    options=("The encoder warm-up", "Free bits", "Noise"),
+    options=("The warm-up", "Free bits", "Noise"),
     answer=1,
     act=act,
     reveal=reveal,
-    remember="",
+    remember=(
+        "What is free cannot be priced away: free bits keep the code alive. Which guards a text needs shows when each "
+        "is taken away alone."
+    ),
     runs=tuple(backend.cube().values()),
 )

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import backend, state
+from app.lesson import switches
 from app.lesson.chapters import CHAPTERS
 from vae import bundle
 
@@ -136,6 +137,9 @@ def test_what_each_model_costs_follows_the_price(family):
     assert "captions-two-phase" in words(at).split("lowest for")[1]
     at.select_slider[0].set_value(4.0).run()
     assert "captions-two-phase" not in words(at).split("lowest for")[1]
+    at = open_lesson(chapter="objective", learned="--.", learn_weight="0.3")
+    assert "At β = 0.3 the objective" in words(at)
+    assert "learn_weight=8" in words(open_lesson(chapter="objective", learned="--.", learn_weight="8"))
 
 
 def test_the_truths_of_the_lesson_are_those_of_its_runs(family):
@@ -154,6 +158,19 @@ def test_the_truths_of_the_lesson_are_those_of_its_runs(family):
     by_place = [row["delta_nll_nats"] for row in backend.evaluation("captions-two-phase").report.delta_by_position]
     first, middle, last = (sum(part) / 4 for part in (by_place[:4], by_place[5:9], by_place[9:13]))
     assert first > middle > last
+
+
+def test_the_truths_of_the_switches_are_those_of_the_runs_that_ship(root):
+    """What the chapter says of them in words of its own; the rest it reckons from their figures."""
+    for name in bundle.cube().values():
+        shutil.copytree(ROOT / "checkpoints" / name, root / name, ignore=LEFT_OUT)
+    found = switches.outcomes()
+    assert list(switches.GUARDS)[switches.CHAPTER.answer] == switches.missed_most(found)
+    alive = found["delta_nll_nats"][found["free_bits"]]  # "free bits keep the code alive"
+    assert alive.min() > 10 > 2 * found["delta_nll_nats"][~found["free_bits"]].min()
+    assert (found["free_bits"] | (found["kl_nats"] < 5)).all()
+    epochs = {config.phase1.epochs + config.phase2.epochs for config in map(backend.config, bundle.cube().values())}
+    assert len(epochs) == 1  # "number of steps ... the same for all"
 
 
 def test_a_class_sees_its_predictions(family):

@@ -60,3 +60,18 @@ def test_a_curve_has_the_checks_of_its_run(cube):
     assert frame["step"].tolist() == [check.step for check in checks]
     assert frame["value"].tolist() == [check.figures["kl_nats"] for check in checks]
     assert set(frame["run"]) == {"captions-switch-none"}
+
+
+def test_what_a_switch_is_worth_follows_the_figures(cube):
+    for name, nats in (("free-bits-noise", 1.0), ("warmup-noise", 0.1), ("warmup-free-bits-noise", 11.0)):
+        cube(f"captions-switch-{name}", nats)
+    cube("captions-two-phase", 10.0)
+    said = switches.worth(switches.outcomes())
+    assert "With all three on, a sentence costs 11.0 nats more" in said
+    assert "without warm-up 1.0, without free bits 0.1, without noise 10.0" in said
+    assert "The code misses free bits most" in said
+    assert "Here a run without noise is healthy all the same." in said
+    cube("captions-two-phase", 0.05)
+    said = switches.worth(switches.outcomes())
+    assert "The code misses noise most" in said
+    assert "healthy all the same" not in said
