@@ -20,6 +20,9 @@ class Steps(Protocol):
     def __call__(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch vocabulary"]:
         """Append one token to every row and return the logits of the next."""
 
+    def likeliest(self, tokens: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Append one token to every row and return the most likely next one: the argmax of the logits."""
+
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
         """Go on with these rows only, in this order; a row may be named more than once."""
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vae.backbones.t5 import T5Backbone, T5Steps
+from vae.backbones.t5 import T5Backbone
+from vae.backbones.t5_steps import T5Steps
 
 
 class AsReleased(T5Backbone):

@@ -24,6 +24,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from vae.backbones.products import highest
+
 PAD, END, START = 0, 1, 3
 """Token ids, those of `base.word_tokenizer`."""
 
@@ -129,6 +131,10 @@ class LSTMSteps:
         self.cell = torch.sigmoid(f) * self.cell + torch.sigmoid(i) * torch.tanh(g)
         self.state = torch.sigmoid(o) * torch.tanh(self.cell)
         return self.backbone.logits(self.state)
+
+    def likeliest(self, tokens: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Append one word to every row and return the most likely next one."""
+        return highest(self(tokens))
 
     def keep(self, rows: Int[Tensor, " kept"]) -> None:
         """Go on with these rows only."""

@@ -13,7 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
-from vae.backbones.t5 import T5Backbone, T5Steps
+from vae.backbones.t5 import T5Backbone
+from vae.backbones.t5_steps import T5Steps
 
 
 class PrefixT5(T5Backbone):

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from vae.backbones.t5 import T5Backbone, T5Steps, blank
+from vae.backbones.t5 import T5Backbone, blank
+from vae.backbones.t5_steps import T5Steps
 
 
 class SlotsT5(T5Backbone):
@@ -70,7 +71,8 @@ class SlotSteps(T5Steps):
         """The states after a layer's cross-attention, which has no position bias and, as all of T5's, no scale."""
         block = self.blocks[layer].layer[1]
         keys, values = self.latent[layer].unbind(1)  # (B, H, M, S) each
-        q = block.EncDecAttention.q(self._norm(h, block.layer_norm)).view(len(h), self.heads, 1, self.size)
+        normed = self.weights.normed(h) * (block.layer_norm.weight * h.shape[1] ** 0.5)
+        q = block.EncDecAttention.q(normed).view(len(h), self.heads, 1, self.size)
         read = torch.softmax(q @ keys.mT, -1) @ values  # (B, H, 1, S)
         read_out: Tensor = block.EncDecAttention.o(read.reshape(len(h), -1))
         return h + read_out

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
+
+from vae.backbones.t5_steps import T5Steps, T5Weights
 
 
 class LatentCrossAttention(nn.Module):
@@ -115,6 +115,12 @@ class T5Backbone(nn.Module):
         """Incremental decoding with a preallocated cache."""
         return T5Steps(self, memory, max_tokens)
 
+    def train(self, mode: bool = True) -> T5Backbone:
+        """The library's switch. What decoding has prepared is for the weights as they are before training goes on."""
+        T5Weights.forget(self.t5)
+        super().train(mode)
+        return self
+
     def initialize(self, layer: nn.Module) -> None:
         """Nothing: Park & Lee leave new layers as torch draws them."""
 
@@ -158,65 +164,6 @@ def blank(settings: Mapping[str, Any]) -> Any:
     if not tied:
         t5.lm_head.weight = nn.Parameter(t5.lm_head.weight.detach().clone())
     return t5
-
-
-class T5Steps:
-    """The decoder one token at a time: what `T5Backbone.hidden` and `logits` compute, without the work twice.
-
-    Per sentence, once: the cross-attention term W_o (z W_proj) of every layer. Per token: one fused product for
-    query, key and value, attention over a cache allocated once, and the feed-forward layer. Same weights, same
-    arithmetic in fp32: the tests hold it against the library's own `generate`, token for token.
-    """
-
-    def __init__(self, backbone: T5Backbone, memory: Float[Tensor, "batch memory"], max_tokens: int) -> None:
-        t5 = backbone.t5
-        config, rows = t5.config, memory.shape[0]
-        attentions = [block.layer[0].SelfAttention for block in t5.decoder.block]
-        self.backbone = backbone
-        self.blocks = list(t5.decoder.block)
-        self.qkv = [torch.cat([a.q.weight, a.k.weight, a.v.weight]) for a in attentions]
-        self.bias = attentions[0].compute_bias(max_tokens, max_tokens)[0]  # (H, T, T)
-        self.heads, self.size, self.eps = config.num_heads, config.d_kv, config.layer_norm_epsilon
-        self.latent = self.remember(memory)
-        shape = (len(self.blocks), 2, rows, self.heads, max_tokens, self.size)
-        self.cache = torch.empty(shape, dtype=memory.dtype, device=memory.device)  # keys and values of every layer
-        self.length = 0
-
-    def __call__(self, tokens: Int[Tensor, " batch"]) -> Float[Tensor, "batch vocabulary"]:
-        """Append one token to every row and return the logits of the next."""
-        t, rows = self.length, len(tokens)
-        bias = self.bias[:, t, None, : t + 1]  # (H, 1, t + 1)
-        h = self.backbone.t5.shared(tokens)  # (B, D)
-        for layer, block in enumerate(self.blocks):
-            attention, feed_forward = block.layer[0], block.layer[2]
-            qkv = F.linear(self._norm(h, attention.layer_norm), self.qkv[layer])
-            q, k, v = qkv.view(rows, 3, self.heads, 1, self.size).unbind(1)  # (B, H, 1, S) each
-            keys, values = self.cache[layer]
-            keys[:, :, t], values[:, :, t] = k[:, :, 0], v[:, :, 0]
-            scores = q @ keys[:, :, : t + 1].mT + bias  # (B, H, 1, t + 1); T5 does not scale
-            read = torch.softmax(scores, -1) @ values[:, :, : t + 1]  # (B, H, 1, S)
-            h = self.cross(layer, h + F.linear(read.reshape(rows, -1), attention.SelfAttention.o.weight))
-            h = h + feed_forward.DenseReluDense(self._norm(h, feed_forward.layer_norm))
-        self.length += 1
-        return self.backbone.logits(self._norm(h, self.backbone.t5.decoder.final_layer_norm))
-
-    def remember(self, memory: Float[Tensor, "batch memory"]) -> list[Float[Tensor, "batch ..."]]:
-        """What cross-attention needs of the memory, by layer, once a sentence: its whole term, (B, D)."""
-        return [block.layer[1].o(memory[:, block.layer[1].slice]) for block in self.blocks]
-
-    def cross(self, layer: int, h: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
-        """The states after a layer's cross-attention."""
-        return h + self.latent[layer]
-
-    def keep(self, rows: Int[Tensor, " kept"]) -> None:
-        """Go on with these rows only."""
-        self.cache = self.cache[:, :, rows]
-        self.latent = [term[rows] for term in self.latent]
-
-    def _norm(self, h: Float[Tensor, "batch width"], norm: Any) -> Float[Tensor, "batch width"]:
-        scale = torch.rsqrt(h.square().mean(-1, keepdim=True) + self.eps)
-        normed: Tensor = h * scale * norm.weight  # in half the time of F.rms_norm
-        return normed
 
 
 def _or(value: int | None, default: int) -> int:
