@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Literal
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from app import backend, state
 from app.components.address import heed
 from app.components.class_bars import class_bars
+from app.components.into_view import into_view
 from app.components.presenter_keys import presenter_keys
 from app.components.train_first import train_link
 from app.lesson.chapter import Chapter, Place, read_places, write_places
@@ -23,8 +25,12 @@ HIDEABLE = {
 }
 """What a lesson link can leave out, and its name in the form that makes one."""
 
-LARGE = "<style>html { font-size: 24px; } header, footer { display: none !important; }</style>"
-"""The look of presenter mode: readable from the last row."""
+LARGE = """<style>
+html { font-size: max(24px, 2.2vw); }
+header, footer { display: none !important; }
+[data-testid="stColumn"]:has([data-testid="stVegaLiteChart"]) { min-width: 100%; }
+</style>"""
+"""The look of presenter mode: readable from the last row, on any projector; a figure has the whole width."""
 
 EVERY = 2.0
 """Seconds between two looks at the predictions of the class."""
@@ -54,8 +60,15 @@ def number() -> int:
 
 
 def open_chapter(index: int) -> None:
-    """Turn to another chapter."""
+    """Turn to another chapter, as far as the reader is in it."""
     st.query_params[state.LEARN_CHAPTER] = CHAPTERS[index].slug
+    st.session_state[state.LEARN_COME_TO] = 0
+
+
+def move(place: Place) -> None:
+    """Go to another place in the chapter, and have what is there come into view."""
+    arrive(place)
+    st.session_state[state.LEARN_COME_TO] = place.shown
 
 
 def turn(way: int) -> None:
@@ -66,7 +79,7 @@ def turn(way: int) -> None:
     elif way < 0 and place == Place():
         open_chapter(max(index - 1, 0))
     else:
-        arrive(place.on() if way > 0 else place.back())
+        move(place.on() if way > 0 else place.back())
 
 
 def guessed() -> None:
@@ -81,9 +94,19 @@ def guessed() -> None:
     arrive(Place(chapter.options.index(said), max(1, places()[number()].shown)))
 
 
+def part(shown: int) -> str:
+    """The key of a part of the open chapter: its head, what to do, what is so."""
+    return f"learn_{CHAPTERS[number()].slug}_{shown}"
+
+
+def width() -> Literal["stretch"] | int:
+    """How wide text runs: as far as the eye likes, pixels, or in large type as far as it can."""
+    return "stretch" if state.LEARN_PRESENT in st.query_params else 820
+
+
 def contents(current: int, known: list[Place]) -> None:
     """The chapters as buttons: which is open, and which are done."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="learn_contents"):
         for index, chapter in enumerate(CHAPTERS):
             st.button(
                 f"{index + 1}  {chapter.title}",
@@ -99,14 +122,14 @@ def ask(chapter: Chapter, place: Place) -> None:
     """The question, and the prediction once it is made."""
     question, said = f"**Predict.** {chapter.question}", None if place.guess is None else chapter.options[place.guess]
     if place.shown == 2:
-        st.markdown(f"{question} *{said or 'No prediction'}.*", width=820)
+        st.markdown(f"{question} *{said or 'No prediction'}.*", width=width())
         return
     key = f"{state.LEARN_GUESS}_{chapter.slug}"
     if st.session_state.get(key) != said:
         st.session_state[key] = said  # the address is what counts: a link, or a key, may have changed it
     st.radio(question, chapter.options, index=None, key=key, on_change=guessed)
     if place.shown == 0:
-        st.button("Go on without predicting", type="tertiary", on_click=arrive, args=(Place().on(),))
+        st.button("Go on without predicting", type="tertiary", on_click=move, args=(Place().on(),))
 
 
 def outcome(chapter: Chapter, place: Place) -> None:
@@ -191,7 +214,8 @@ known, index = places(), number()
 chapter, place = CHAPTERS[index], known[index]
 if "chapters" not in hidden:
     contents(index, known)
-st.title(chapter.title, anchor=False)
+with st.container(key=part(0)):
+    st.title(chapter.title, anchor=False)
 st.html(f'<div style="opacity:0.7">Chapter {index + 1} of {len(CHAPTERS)} · about {chapter.minutes} minutes</div>')
 if chapter.missing:
     st.markdown(
@@ -206,17 +230,20 @@ if absent := backend.absent(chapter.runs):
     st.markdown("This chapter shows runs that ship with Bottleneck, and some are not here. This makes them:")
     st.code(f"python -m vae bundle --all --only {' '.join(absent)}", language="bash", wrap_lines=True)
     st.stop()
-st.markdown(chapter.setting, width=820)
+st.markdown(chapter.setting, width=width())
 ask(chapter, place)
 if "class" not in hidden and place.shown:
     st.fragment(the_class, run_every=EVERY if presenting and place.shown < 2 else None)(chapter, place)
 if place.shown >= 1:
-    with st.container(border=True), st.spinner("The models are being read …"):
+    with st.container(border=True, key=part(1)), st.spinner("The models are being read …"):
         chapter.act()
 if place.shown == 2:
-    outcome(chapter, place)
+    with st.container(key=part(2)):
+        outcome(chapter, place)
 controls(chapter, index, place)
 if "share" not in hidden:
     with st.container(horizontal=True, gap="small"):
         share(chapter)
         paper()
+if (shown := st.session_state.pop(state.LEARN_COME_TO, None)) is not None:
+    into_view(part(shown), (chapter.title, "What to do", "What is so")[shown], block="start")

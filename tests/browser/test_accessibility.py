@@ -52,3 +52,45 @@ def test_no_page_has_a_grave_fault(page, address, family, settled):
     for path in ("race", f"learn?{urlencode({state.LEARN_CHAPTER: 'telling', state.LEARN_PLACES: read})}"):
         faults += seen(page, address, settled, path)
     assert not faults, "\n".join(faults)
+
+
+FOCUSED = """() => {
+  let at = document.activeElement;
+  while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at.getAttribute("aria-label") || (at.matches("button, a") ? at.innerText : at.type || at.tagName);
+}"""
+
+
+def tab_to(page, words):
+    """Press Tab until what has these words is in hand; how often."""
+    for count in range(1, 60):
+        page.keyboard.press("Tab")
+        if words in page.evaluate(FOCUSED):
+            return count
+    raise AssertionError(f"Tab does not lead to {words!r}.")
+
+
+def test_a_chapter_is_read_with_the_keyboard_alone(page, address, family, settled):
+    page.goto(f"{address}/learn")
+    page.get_by_role("button", name=CHAPTERS[1].title).wait_for()
+    settled(page)
+    tab_to(page, CHAPTERS[1].title)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name=CHAPTERS[1].title, exact=True).wait_for()
+    settled(page)
+    assert page.evaluate(FOCUSED) == CHAPTERS[1].title
+    tab_to(page, "radio")
+    page.keyboard.press("Space")
+    page.get_by_text("Walk there yourself.").wait_for()
+    settled(page)
+    tab_to(page, "Position on the path")
+    first = page.locator(".sentence").inner_text()
+    page.keyboard.press("End")
+    assert page.locator(".sentence").inner_text() != first
+    tab_to(page, "Show what is so")
+    page.keyboard.press("Enter")
+    page.get_by_text("Remember.").wait_for()
+    settled(page)
+    assert page.evaluate(FOCUSED) == "What is so"
+    assert 0 < page.locator(".st-key-learn_space_2").bounding_box()["y"] < 300
+    assert tab_to(page, f"Next: {CHAPTERS[2].title}") < 20  # on from there, and not from the top
