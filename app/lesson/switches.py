@@ -149,8 +149,10 @@ def worth(found: pd.DataFrame) -> str:
     )
     if spared:
         words += f"Here a run without {' or '.join(spared)} is healthy all the same. "
+    alone = found[found["warmup"] & ~found["free_bits"] & ~found["noise"]].iloc[0]
     return words + (
-        f"With all three off KL sinks while its price rises, and ends at {kl.show(found.iloc[-1][kl.name])} nats."
+        f"With the warm-up alone KL ends at {kl.show(alone[kl.name])} nats, and with all three off at "
+        f"{kl.show(found.iloc[-1][kl.name])}."
     )
 
 

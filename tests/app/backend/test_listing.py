@@ -45,6 +45,8 @@ def test_a_run_of_a_lesson_is_listed_where_it_is_asked_for_and_takes_no_colour_f
     assert backend.colours() == {"mine": colour}
     assert backend.colours(["shown"])["shown"] != colour
     assert [entry.name for entry in backend.entries(named=["shown", "gone"])] == ["mine", "shown"]
+    (root / "colours.json").unlink()
+    assert set(backend.colours(["shown"])) == {"mine", "shown"}
     assert list(read_json(root / "colours.json")) == ["mine"]
 
 

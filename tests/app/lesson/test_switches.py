@@ -70,6 +70,7 @@ def test_what_a_switch_is_worth_follows_the_figures(cube):
     assert "With all three on, a sentence costs 11.0 nats more" in said
     assert "without warm-up 1.0, without free bits 0.1, without noise 10.0" in said
     assert "The code misses free bits most" in said
+    assert said.endswith("With the warm-up alone KL ends at 0.02 nats, and with all three off at 0.02.")
     assert "Here a run without noise is healthy all the same." in said
     cube("captions-two-phase", 0.05)
     said = switches.worth(switches.outcomes())
