@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+
+import streamlit as st
 
 from vae import linear
 
@@ -26,9 +27,9 @@ class LinearVae:
     """How many dimensions are alive after training."""
 
 
-@cache
+@st.cache_resource(show_spinner=False)
 def linear_vae() -> LinearVae:
-    """Train them all, in less than a second, the first time that somebody asks."""
+    """Train them all, in less than a second, the first time that somebody asks; who asks meanwhile waits for it."""
     trained, exact = linear.train(VARIANCES, NOISES), linear.optimum(VARIANCES, NOISES)
     return LinearVae(
         variances=VARIANCES,
