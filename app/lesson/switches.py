@@ -118,21 +118,29 @@ def missed_most(found: pd.DataFrame) -> str:
 def reveal() -> None:
     """All eight in a table, what each switch is worth, and what the papers report."""
     found = outcomes()
-    st.markdown(table(found))
+    st.html(table(found))
     st.caption("KL, ΔNLL and rec in nats, at the last check of each run.")
     st.markdown(worth(found))
     st.markdown(PAPERS)
 
 
 def table(found: pd.DataFrame) -> str:
-    """The eight as a table, in Markdown."""
+    """The eight as a table, in HTML: narrow enough for a phone."""
     shown = [METRICS[name] for name in (*CURVES, "rec_nats")]
     heads = [*(title for title, _ in GUARDS.values()), *(metric.symbol for metric in shown), "verdict"]
-    lines = [heads, [":-:"] * len(GUARDS) + ["--:"] * len(shown) + [":--"]]
+    rows = ["".join(f'<th scope="col" style="{_CELL}">{head}</th>' for head in heads)]
     for row in found.to_dict("records"):
-        ticks = ["✓" if row[name] else "–" for name in GUARDS]
-        lines.append([*ticks, *(metric.show(row[metric.name]) for metric in shown), row["verdict"]])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        cells = [_ON[row[name]] for name in GUARDS]
+        cells += [metric.show(row[metric.name]) for metric in shown]
+        rows.append("".join(f'<td style="{_CELL}">{cell}</td>' for cell in (*cells, row["verdict"])))
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<div style="overflow-x: auto"><table style="border-collapse: collapse">{body}</table></div>'
+
+
+_CELL = (
+    "padding: 0.3rem clamp(0.25rem, 1vw, 1rem); border-bottom: 1px solid rgba(128, 132, 138, 0.35); text-align: center"
+)
+_ON = {True: '<span role="img" aria-label="on">✓</span>', False: '<span role="img" aria-label="off">–</span>'}
 
 
 def worth(found: pd.DataFrame) -> str:

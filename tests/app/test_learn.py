@@ -120,7 +120,7 @@ def test_a_switch_shows_the_run_that_was_trained_without_it(make_run):
     assert "captions-free-bits-only" in words(at)
     press(at, "Show what is so")
     assert "As you predicted" in words(at)
-    assert "| ✓ | ✓ | ✓ |" in words(at)
+    assert "<table" in words(at)
     at = open_lesson(chapter="switches", learned="-----.", learn_noise="perhaps")
     assert "learn_noise=perhaps" in words(at)
 
