@@ -156,7 +156,7 @@ def worth(found: pd.DataFrame) -> str:
         f"{(healthy & found[most]).sum()} are healthy, and of the four without, {(healthy & ~found[most]).sum()}. "
     )
     if spared:
-        words += f"Here a run without {' or '.join(spared)} is healthy all the same. "
+        words += f"Here, to take only {' or only '.join(spared)} away leaves a healthy run. "
     alone = found[found["warmup"] & ~found["free_bits"] & ~found["noise"]].iloc[0]
     return words + (
         f"With the warm-up alone KL ends at {kl.show(alone[kl.name])} nats, and with all three off at "
