@@ -5,11 +5,12 @@ rows are joined, and the answers parted again. The rule of the queue:
 
 - The kind whose request has waited longest is next. A request that has had rows in a batch and is not done goes to the
   end of the queue.
-- A batch holds at most `most` rows, shared as evenly as can be among the waiting requests of its kind: a gesture of a
-  few rows goes whole into the next batch of its kind, whatever plane of 1,600 it meets there.
+- A batch holds at most `most` rows, from the waiting requests of its kind, the oldest first; half a batch from each of
+  them before anyone gets more. So a gesture goes into it whole, beside a plane of 1,600.
 
-So a request waits for the batch that is running and for one batch of each other kind that was waiting when it came:
-of what can be cut, `MOST` rows each. What cannot be cut is one batch, as long as it is.
+So a gesture waits for the batch that is running (`MOST` rows of what can be cut), and then for at most `MOST` / 2 rows
+of each request of its kind that came before it and a batch of each other kind. What cannot be cut is one batch, as
+long as it is. Even shares would be fair as well, and worse: of thirty alike, all would end with the last.
 
 One thread computes, and ends with the process. Those who ask only wait, so they can leave at any time: a session whose
 reader has moved on does not stay for an answer that nobody will see.
@@ -158,16 +159,14 @@ class MicroBatcher:
 
 
 def shares(wanted: Sequence[int], most: int) -> list[int]:
-    """How many of `most` rows each of some requests gets, the oldest request first: as evenly as can be.
+    """How many of `most` rows each of some requests gets, the oldest request first.
 
-    None gets more than it wants, nothing is left over that somebody wants, and who gets less than he wants gets at most
-    one row less than anybody. Where there are more requests than rows, the oldest get one each.
+    Each in its turn gets what it wants, up to half of the rows; what is left over then goes to the oldest that want it.
     """
-    found, left = [0] * len(wanted), most
-    few = sorted(range(len(wanted))[:most], key=wanted.__getitem__)
-    for rank, which in enumerate(few):
-        found[which] = min(wanted[which], left // (len(few) - rank))
-        left -= found[which]
+    found = [0] * len(wanted)
+    for limit in (max(1, most // 2), most):
+        for which, want in enumerate(wanted):
+            found[which] += min(max(0, min(want, limit) - found[which]), most - sum(found))
     return found
 
 

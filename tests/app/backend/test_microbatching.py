@@ -220,10 +220,17 @@ def test_shares_are_fair(wanted, most):
     found = shares(wanted, most)
     assert all(0 <= part <= want for part, want in zip(found, wanted, strict=True))
     assert sum(found) == min(most, sum(wanted))
-    short = [part for part, want in zip(found, wanted, strict=True) if part < want]
-    if len(wanted) <= most:
-        assert all(part >= max(found) - 1 for part in short)
-    assert all(found[:most])
+    turns = [min(want, max(1, most // 2)) for want in wanted]
+    served = [part >= turn for part, turn in zip(found, turns, strict=True)]
+    first = served.index(False) if False in served else len(served)
+    assert not any(found[first + 1 :])  # who has not had his turn is followed by nobody
+
+
+def test_of_many_alike_the_oldest_are_done_first():
+    assert shares([21] * 30, 128) == [21] * 6 + [2] + [0] * 23
+    assert shares([1600, 21], 128) == [107, 21]
+    assert shares([1600, 1600, 21], 128) == [64, 64, 0]
+    assert shares([3, 1], 1) == [1, 0]
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.sampled_from(["a", "b", None])), max_size=8), st.integers(1, 20))
