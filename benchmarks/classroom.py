@@ -35,6 +35,7 @@ import psutil
 from websockets.exceptions import WebSocketException
 
 from benchmarks.interact import ROOT, served
+from benchmarks.timing import record
 from benchmarks.visitor import Visitor, visit
 from vae import jobs, recipes, runs
 from vae.runs import Run
@@ -366,6 +367,7 @@ def show(found: Findings, sessions: int) -> None:
         if one and all_:
             ratios = " ".join(f"x{_share(all_, share) / _share(one, share):<6.1f}" for share in (0.5, 0.9))
             print(f"  {kind:<16}{_row(one)}   {_row(all_)}   {ratios}")
+            record(f"{kind} in a class of {sessions}", "all", all_, "one session", one)
     if found.first.seconds:
         slowest = max((max(each), kind) for kind, each in found.first.seconds.items() if each)
         print(f"  The first session of all waited longest for {slowest[1]!r}: {slowest[0]:.1f} s")

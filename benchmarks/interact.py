@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
+from benchmarks.timing import record
 from vae import jobs, latents, projection, recipes, runs
 from vae.runs import Run
 
@@ -208,7 +209,9 @@ def show(title: str, found: Mapping[str, list[float]], idle: Mapping[str, list[f
         if name in AGAINST:
             base = BASELINE[AGAINST[name]]
             words += f"   {median / statistics.median(found[base]):.2f} x {base}"
+            record(title, name, seconds, base, found[base])
         if idle:
+            record(title, name, seconds, f"{name}, idle", idle[name])
             words += f"   {median / statistics.median(idle[name]):.2f} x idle"
         print(words)
 

@@ -14,7 +14,6 @@ All in fp32, with the same optimizer; before anything is timed, all must agree o
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -125,28 +124,21 @@ def of_trainer(model: TextVAE, batch: Batch) -> tuple[Tensor, Tensor]:
     return terms.rec, charged_kl(terms.kl_per_dim)
 
 
-def training(model: TextVAE, tokens: Tokens, size: int, steps: int) -> None:
+def training(name: str, model: TextVAE, tokens: Tokens, size: int, steps: int) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     order = {by: iter(batching.shuffled(tokens, size, (0,), by_length=by)) for by in (True, False)}
-    speeds: dict[str, list[float]] = {name: [] for name in SIDES}
+    taken: dict[str, list[float]] = {name: [] for name in SIDES}  # seconds a thousand tokens
     for round_ in range(steps + 2):
         batches = {by: tokens.batch(next(order[by])) for by in order}
-        for name, (hidden, by_length, everywhere) in SIDES.items():
+        for side, (hidden, by_length, everywhere) in SIDES.items():
             batch = batches[by_length]
             begun = time.perf_counter()
             objective(model, batch, hidden, everywhere=everywhere).backward()
             optimizer.step()
             optimizer.zero_grad()
             if round_ >= 2:
-                speeds[name].append(int(batch.mask.sum()) / (time.perf_counter() - begun))
-    plain = statistics.median(speeds["plain"])
-    print(f"  training, batches of {size}")
-    for name, values in speeds.items():
-        median = statistics.median(values)
-        print(
-            f"    {name:<24} {median:8.0f} tokens a second   ({min(values):.0f} to {max(values):.0f})"
-            f"   {median / plain:.2f} x plain"
-        )
+                taken[side].append((time.perf_counter() - begun) / int(batch.mask.sum()) * 1000)
+    report(f"  {name}, training, batches of {size}, a thousand tokens", taken)
 
 
 @torch.inference_mode()
@@ -169,7 +161,7 @@ def stepped(model: TextVAE, z: Tensor, length: int) -> Tensor:
     return torch.stack(out, 1)
 
 
-def decoding(model: TextVAE, repeats: int) -> None:
+def decoding(name: str, model: TextVAE, repeats: int) -> None:
     model.eval()
     with torch.no_grad():  # untrained, every z would be the same sentence
         model.projection.weight.mul_(300)
@@ -179,7 +171,7 @@ def decoding(model: TextVAE, repeats: int) -> None:
         if not torch.equal(decode.generate(model, z, 20), stepped(model, z, 20)):
             raise SystemExit("The tokens differ, so there is nothing to compare.")
         sides = {"plain": partial(stepped, model, z, 20), "ours": partial(decode.generate, model, z, 20)}
-        report(f"  decoding of {rows} codes, 20 words", interleaved(sides, repeats))
+        report(f"  {name}, decoding of {rows} codes, 20 words", interleaved(sides, repeats))
 
 
 def main() -> None:
@@ -203,8 +195,8 @@ def main() -> None:
         model = TextVAE.around(backbone, latent_size=LATENT)
         print(f"\n{name}")
         check(model, tokens)
-        training(model, tokens, options.batch, options.steps)
-        decoding(model, max(5, options.steps // 2))
+        training(name, model, tokens, options.batch, options.steps)
+        decoding(name, model, max(5, options.steps // 2))
 
 
 if __name__ == "__main__":

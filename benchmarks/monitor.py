@@ -27,6 +27,7 @@ from playwright.sync_api import sync_playwright
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.interact import ROOT, served
+from benchmarks.timing import record
 from vae import recipes
 from vae.runs import Run, append_line
 
@@ -143,6 +144,7 @@ def measure(title: str, cases: list[tuple[str, int, int]], options: argparse.Nam
     header = f"  {'':<18}{'first':>9}{'refresh':>13}{'sent':>10}{'app':>14}{'page':>14}"
     print(header)
     base: tuple[float, ...] = ()
+    before: dict[str, list[float]] = {}
     for name, count, others in cases:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
@@ -155,6 +157,9 @@ def measure(title: str, cases: list[tuple[str, int, int]], options: argparse.Nam
             if options.seconds:
                 figures += browser_refresh(folder, growing, options.seconds)
             base = base or tuple(figures)
+            if before:
+                record(title, f"refresh, {name}", refreshes, *next(iter(before.items())))
+            before = before or {name: refreshes}
             ratios = [f"{1e3 * value:.0f} ms x{value / of:.2f}" for value, of in zip(figures, base, strict=True)]
             ratios += [""] * (3 - len(ratios))
             print(

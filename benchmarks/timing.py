@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+RECORD = "BOTTLENECK_BENCHMARKS"
+"""The environment variable with the file to which `report` also writes, a line of JSON for each side."""
 
 
 def interleaved(sides: Mapping[str, Callable[[], object]], repeats: int, warmup: int = 2) -> dict[str, list[float]]:
@@ -19,12 +25,33 @@ def interleaved(sides: Mapping[str, Callable[[], object]], repeats: int, warmup:
     return seconds
 
 
-def report(title: str, seconds: Mapping[str, list[float]], unit: str = "ms", scale: float = 1e3) -> None:
-    """Median and spread of each side, and each median over that of the first side."""
+def report(title: str, seconds: Mapping[str, Sequence[float]], unit: str = "ms", scale: float = 1e3) -> None:
+    """Print the median and spread of each side, and its ratio to the first side; `record` them."""
     print(f"\n{title}")
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    first = next(iter(medians))
+    first = next(iter(seconds))
     for name, values in seconds.items():
-        low, high = min(values) * scale, max(values) * scale
-        ratio = "" if name == first else f"   {medians[name] / medians[first]:.2f} x {first}"
-        print(f"  {name:<28} {medians[name] * scale:9.2f} {unit}   ({low:.2f} to {high:.2f}){ratio}")
+        median, low, high = (scale * pick(values) for pick in (statistics.median, min, max))
+        ratio = (
+            "" if name == first else f"   {statistics.median(values) / statistics.median(seconds[first]):.2f} x {first}"
+        )
+        print(f"  {name:<28} {median:9.2f} {unit}   ({low:.2f} to {high:.2f}){ratio}", flush=True)
+        if name != first:
+            record(title, name, values, first, seconds[first])
+
+
+def record(title: str, side: str, values: Sequence[float], against: str, base: Sequence[float]) -> None:
+    """Keep what was measured, seconds, for the table of `python -m benchmarks`."""
+    if not (place := os.environ.get(RECORD)):
+        return
+    entry = {
+        "title": title.strip(),
+        "side": side,
+        "against": against,
+        "ratio": statistics.median(values) / statistics.median(base),
+        # rounds that were timed side by side have a ratio each; otherwise the medians' is all there is
+        "ratios": [a / b for a, b in zip(values, base, strict=True)] if len(values) == len(base) else [],
+        "seconds": list(values),
+        "against_seconds": list(base),
+    }
+    with Path(place).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry) + "\n")

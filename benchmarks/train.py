@@ -4,19 +4,19 @@
 
 `fixed padding` pads every sentence to 256 positions, takes random batches and makes logits everywhere, as simple
 training scripts do. `dynamic padding` pads to the longest of a random batch. `ours` groups by length and makes
-logits for real tokens only. All in fp32 with the same optimizer. The three must agree on the loss of one batch first.
+logits for real tokens only, in fp32 and in the precision that the trainer takes where the CPU has it. All have the same
+optimizer, and must agree on the loss of one batch first: to 1e-4 in fp32, to 1e-2 in bf16.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from benchmarks.timing import interleaved, report
 from vae import base, batching, corpora, machine, objectives
 from vae.backbones.t5 import T5Backbone
 from vae.batching import Batch, Tokens
@@ -57,6 +57,10 @@ def check(model: TextVAE, tokens: Tokens) -> None:
             theirs = plain_loss(model, padded(batch, width, tokens.pad), noise=False)
             if not torch.allclose(ours, theirs, rtol=1e-4):
                 raise SystemExit(f"The losses differ ({ours:.5f} and {theirs:.5f}), so there is nothing to compare.")
+        with torch.autocast("cpu", torch.bfloat16):
+            reduced = our_loss(model, batch, noise=False)
+        if not torch.allclose(ours, reduced.float(), rtol=1e-2):
+            raise SystemExit(f"The losses differ ({ours:.5f} and {reduced:.5f}), so there is nothing to compare.")
     model.train()
 
 
@@ -81,26 +85,23 @@ def main() -> None:
         optimizer.zero_grad()
 
     by_length = iter(batching.shuffled(tokens, BATCH, (0,)))
+
+    def at_random() -> Batch:
+        return tokens.batch(rng.permutation(len(tokens))[:BATCH])
+
+    def ours(precision: torch.dtype) -> None:
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            nats = our_loss(model, tokens.batch(next(by_length)))
+        step(nats)
+
     sides = {
-        "ours": lambda: step(our_loss(model, tokens.batch(next(by_length)))),
-        "dynamic padding": lambda: step(plain_loss(model, tokens.batch(rng.permutation(len(tokens))[:BATCH]))),
-        f"fixed padding to {FIXED}": lambda: step(
-            plain_loss(model, padded(tokens.batch(rng.permutation(len(tokens))[:BATCH]), FIXED, tokens.pad))
-        ),
+        "ours": lambda: ours(torch.float32),
+        "ours, bf16 as the trainer": lambda: ours(torch.bfloat16),
+        "dynamic padding": lambda: step(plain_loss(model, at_random())),
+        f"fixed padding to {FIXED}": lambda: step(plain_loss(model, padded(at_random(), FIXED, tokens.pad))),
     }
-    speeds: dict[str, list[float]] = {name: [] for name in sides}
-    for round_ in range(options.batches + 2):
-        for name, call in sides.items():
-            begun = time.perf_counter()
-            call()
-            if round_ >= 2:
-                speeds[name].append(BATCH / (time.perf_counter() - begun))
-    print(f"{options.data}: mean {tokens.lengths.mean():.1f} tokens; {torch.get_num_threads()} thread(s), fp32")
-    ours = statistics.median(speeds["ours"])
-    for name, values in speeds.items():
-        median = statistics.median(values)
-        ratio = "" if name == "ours" else f"   ours is {ours / median:.1f} times faster"
-        print(f"  {name:<24} {median:8.0f} sentences a second   ({min(values):.0f} to {max(values):.0f}){ratio}")
+    print(f"{options.data}: mean {tokens.lengths.mean():.1f} tokens; {torch.get_num_threads()} thread(s)")
+    report(f"a step of {BATCH} sentences", interleaved(sides, options.batches))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def mutual_information(
     logvar: Float[Tensor, "sentences latent"],
     z: Float[Tensor, "sentences latent"],
     *,
-    block: int = 1024,
+    block: int = 128,
 ) -> MutualInformation:
     """MI of sentence and z under q, nats: E log q(z|x) - E log q(z), with one z ~ q(z|x) a sentence.
 
