@@ -77,14 +77,15 @@ def course(name: str) -> Course:
     with story.reading():
         pace = story.tracks["pace"].table()
         figures = {figure: columns["last"] for figure, columns in pace["figures"].items()}
-        effort = [part * run.config.train.batch_size for part in figures.get("effort", [])]
-        seconds = figures.get("time_s", [])
-        timed = len(seconds) == len(effort) and None not in seconds
+        seconds, batches = figures.get("time_s", []), figures.get("effort", [])
+        if batches and (len(seconds) != len(batches) or None in seconds):
+            size = run.config.train.batch_size
+            seconds = [part * size for part in batches]
         return Course(
             **{split: story.tracks[split].table() for split in SPLITS},
             steps=pace["last"],
             epochs=figures.get("epoch", []),
-            hours=shown(part / 3600 for part in (seconds if timed else effort)),
+            hours=shown(part / 3600 for part in seconds),
             phases=story.phases(),
             kl_per_dimension=story.units.items(),
         )

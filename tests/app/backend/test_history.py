@@ -142,6 +142,16 @@ def test_the_hours_of_a_run_that_measures_its_time_are_those(make_run):
     assert backend.course("run").train["figures"].keys() == {"sentences_per_second", "memory_mb"}
 
 
+def test_reading_on_takes_the_settings_at_most_once(make_run, monkeypatch):
+    """They were parsed anew for each point of the curves: most of what a redraw of the monitor cost."""
+    run = make_run("run")
+    write_long(run, 300)
+    read, taken = runs.read_json, []
+    monkeypatch.setattr(runs, "read_json", lambda path: taken.append(path.name) or read(path))
+    assert len(backend.course("run").steps) > 100
+    assert taken.count("config.json") <= 1
+
+
 def test_an_empty_history_is_said_to_be_empty(make_run):
     run = make_run("run")
     run.metrics_path.unlink()
