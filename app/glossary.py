@@ -55,7 +55,7 @@ _GROUPS: Mapping[str, Sequence[str]] = {
     "What is written": ("exact_reconstructions", "bleu", "distinct_prior", "unknown_share"),
     "While it trains": (
         *("kl_weight", "kl_charged_nats", "learning_rate", "denoising_nats", "encoder_updates"),
-        *("sentences_per_second", "time_s", "memory_mb", "gpu_memory_mb"),
+        *("sentences_per_second", "tokens_per_second", "peak_share", "time_s", "memory_mb", "gpu_memory_mb"),
     ),
 }
 _PROBES = ("smoothness", "rec_swaps", "bleu_swaps", "accuracy", "copying")

@@ -448,6 +448,26 @@ METRICS: Mapping[str, Metric] = {
             digits=0,
         ),
         Metric(
+            name="tokens_per_second",
+            title="Speed in tokens",
+            symbol="tokens/s",
+            unit="tokens/s",
+            definition="Training tokens a second, of the sentences as they are written; padding does not count.",
+            better="high",
+            digits=0,
+        ),
+        Metric(
+            name="peak_share",
+            title="Share of the peak",
+            symbol="share",
+            unit="",
+            definition="What the weights of the model have to be multiplied a second at this speed, over what a large "
+            "matrix product reaches on the same device with the same threads. The rest goes into attention, norms, the "
+            "optimizer, small products, and into what else the machine does.",
+            better="high",
+            digits=2,
+        ),
+        Metric(
             name="time_s",
             title="Time in training",
             symbol="time",

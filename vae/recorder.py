@@ -34,6 +34,7 @@ from vae.objectives import charged_kl
 from vae.optimization import Course
 from vae.runs import Run, State
 from vae.schedules import Stage, code_steps, snapshot_steps, stage_kl_weight, stage_learning_rate
+from vae.throughput import flops_per_token, peak_flops
 
 log = logging.getLogger("vae")
 
@@ -147,6 +148,8 @@ class Recorder:
         self.last_log = self.last_save = self.last_beat = time.monotonic()
         self.begun = time.monotonic() - (position.time_s if position else 0.0)
         self.saving = self.beating = 0.0
+        self.peak = peak_flops(accelerator.device, precision) * accelerator.num_processes
+        self.paced: set[int] = set()  # phases whose speed is in the log
         self.place = {"step": done, "phase": next((s for s in stages if done < s.last), stages[-1]).phase}
         self._status(total_steps=self.total, message="", **self.place)
         if self.main:
@@ -199,12 +202,13 @@ class Recorder:
         self.aside += time.monotonic() - begun
         return processes.told(figures)
 
-    def log(self, stage: Stage, done: int, rate: float, window: dict[str, float]) -> None:
+    def log(self, stage: Stage, done: int, rate: float, window: dict[str, float], module: Any) -> None:
         """Write the training event of the steps since the last one, and empty the window."""
         total = dict(window)
         window.clear()
         now = time.monotonic()
-        speed = total["sentences"] / max(1e-9, now - self.last_log - self.aside)
+        seconds = max(1e-9, now - self.last_log - self.aside)
+        speed, tokens = total["sentences"] / seconds, total["tokens"] / seconds
         self.last_log, self.aside = now, 0.0
         event = self._event(stage, done, "train") | {"learning_rate": rate}
         if stage.settings is None:
@@ -216,7 +220,19 @@ class Recorder:
             if "ahead" in total:
                 event |= {"encoder_updates": total["ahead"] / max(1.0, total["steps"])}
             self.bar.set_postfix_str(f"phase {stage.phase}  rec {rec:.2f}  KL {kl:.2f} nats", refresh=False)
-        event |= {"sentences_per_second": round(speed, 1), "memory_mb": round(psutil.Process().memory_info().rss / 1e6)}
+        share = tokens * flops_per_token(module) / self.peak
+        event |= {
+            "sentences_per_second": round(speed, 1),
+            "tokens_per_second": round(tokens),
+            "peak_share": round(share, 4),
+        }
+        event |= {"memory_mb": round(psutil.Process().memory_info().rss / 1e6)}
+        if stage.phase not in self.paced:
+            self.paced.add(stage.phase)
+            log.info(
+                "Phase %d: %s sentences and %s tokens a second, %.0f %% of the %.0f GFLOP/s measured here.",
+                *(stage.phase, f"{speed:,.0f}", f"{tokens:,.0f}", 100 * share, self.peak / 1e9),
+            )
         if self.accelerator.device.type == "cuda":
             event |= {"gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6)}
         self._write(self.run.metrics_path, event)

@@ -130,7 +130,7 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
                 if done == stage.last:
                     course.finish(module)
                 if done % settings.log_every == 0 or done == stage.last:
-                    job.log(stage, done, rate, window)
+                    job.log(stage, done, rate, window, module)
                 if check:
                     job.report(stage, done, module, course.factor)
                     job.save(stage, done, module, optimizer, window, course, took, force=done == stage.last)
@@ -315,7 +315,7 @@ class Gradient:
                 "the learning rate and start again; the weights of the last evaluation are kept."
             )
         if ahead:
-            sums |= {"nats": nats.detach() * sums["sentences"], "tokens": float(mine.target.mask.sum())}
+            sums |= {"nats": nats.detach() * sums["sentences"]}
         return {name: value if share else 0.0 for name, value in sums.items()}
 
     def another(self, step: int, ahead: int) -> np.ndarray:
@@ -439,6 +439,7 @@ def _objective(
         nats = base.denoising_nats(model, batch.source, batch.target)
         tokens = batch.target.mask.sum()
         return nats, {"denoising": nats.detach() * tokens, "tokens": tokens, "sentences": count}
+    size = {"sentences": count, "tokens": batch.target.mask.sum()}
     terms, weight = model(*batch), stage_kl_weight(stage, step)
     if terms.log_ratio is not None:
         nats = importance_weighted(terms.rec, terms.log_ratio, weight).mean()
@@ -451,7 +452,7 @@ def _objective(
         charged = charged_kl(terms.kl_per_dim, **phase.charges, mean=mean)
         sums = {"rec": terms.rec, "kl": terms.kl_per_dim, "charged": charged}
         nats = loss(terms.rec, charged, weight)
-    return nats, {name: value.detach().sum() for name, value in sums.items()} | {"sentences": count}
+    return nats, {name: value.detach().sum() for name, value in sums.items()} | size
 
 
 def _seed(seed: int, step: int, stream: int = 0, ahead: int = 0) -> None:

@@ -20,7 +20,7 @@ from vae.runs import Run
 from vae.schedules import Stage, plan
 
 MakeConfig = Callable[..., Config]
-CLOCK = ("sentences_per_second", "time_s", "memory_mb", "gpu_memory_mb")
+CLOCK = ("sentences_per_second", "tokens_per_second", "peak_share", "time_s", "memory_mb", "gpu_memory_mb")
 LSTM = {
     "model": Model(backbone="lstm", pooling="last", latent_size=6),
     "lstm": Lstm(vocabulary=20, embedding=8, width=16),

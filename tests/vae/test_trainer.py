@@ -31,7 +31,7 @@ from vae.schedules import check_every, checks, plan, snapshot_steps, stage_kl_we
 MakeConfig = Callable[..., Config]
 MakeRun = Callable[..., Run]
 
-CLOCK = ("sentences_per_second", "time_s", "memory_mb", "gpu_memory_mb")
+CLOCK = ("sentences_per_second", "tokens_per_second", "peak_share", "time_s", "memory_mb", "gpu_memory_mb")
 """The figures that two equal runs do not share."""
 
 
@@ -130,7 +130,7 @@ def test_events_come_when_they_are_due(trained_run: Run) -> None:
 
 
 VALID = {"step", "phase", "split", "epoch", "learning_rate", "time_s"}
-TRAIN = VALID | {"sentences_per_second", "memory_mb"}
+TRAIN = VALID | {"sentences_per_second", "tokens_per_second", "peak_share", "memory_mb"}
 TERMS = {"rec_nats", "kl_nats", "kl_charged_nats", "neg_elbo_nats", "kl_weight"}
 FIGURES = {
     *("mi_nats", "mi_upper_nats", "mi_ceiling_nats", "marginal_kl_nats", "marginal_kl_least_nats", "active_units"),
@@ -808,5 +808,6 @@ def test_the_loss_of_a_step_is_rec_plus_weight_times_charged_kl(
     charged = charged_kl(q.kl_per_dim(), per_dimension=0.2)
     assert float(nats) == pytest.approx(float((rec + 0.37 * charged).mean()), rel=1e-6)
     assert {name: float(value) for name, value in sums.items()} == pytest.approx(
-        {"rec": float(rec.sum()), "kl": float(q.kl_per_dim().sum()), "charged": float(charged.sum()), "sentences": 5.0}
+        {"rec": float(rec.sum()), "kl": float(q.kl_per_dim().sum()), "charged": float(charged.sum())}
+        | {"sentences": 5.0, "tokens": float(batch.target.mask.sum())}
     )
