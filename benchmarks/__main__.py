@@ -38,7 +38,7 @@ ALL = {
     "monitor": ["monitor"],
     "classroom": ["classroom"],
 }
-"""The command line of each, after `python -m benchmarks.`; `faults` kills processes for minutes and is not among them."""
+"""The command line of each, after `python -m benchmarks.`; `faults`, which kills processes for minutes, is left out."""
 
 
 def table(entries: list[dict[str, Any]]) -> str:

@@ -809,5 +809,5 @@ def test_the_loss_of_a_step_is_rec_plus_weight_times_charged_kl(
     assert float(nats) == pytest.approx(float((rec + 0.37 * charged).mean()), rel=1e-6)
     assert {name: float(value) for name, value in sums.items()} == pytest.approx(
         {"rec": float(rec.sum()), "kl": float(q.kl_per_dim().sum()), "charged": float(charged.sum())}
-        | {"sentences": 5.0, "tokens": float(batch.target.mask.sum())}
+        | {"sentences": 5.0, "tokens": float(batch.mask.sum())}
     )
