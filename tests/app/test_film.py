@@ -3,18 +3,15 @@
 import base64
 import shutil
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.components import film
+from tests.app.frame import open_page
 from vae.runs import write_json
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
 
 def some_reel(steps=(0, 10, 20), phases=((1, 0, 10), (2, 10, 20)), total=20, **changes):
@@ -215,36 +212,25 @@ def test_the_lines_to_be_copied_print_the_figures_of_each_frame(filmed, explored
         assert f"KL {kl.mean():7.2f} nats" in line
 
 
-def page(**query):
-    test = AppTest.from_file(str(FRAME), default_timeout=60)
-    test.switch_page("app/pages/runs.py")
-    test.query_params.update(query)
-    return test.run()
-
-
 def test_the_drawer_is_closed_until_it_is_opened_and_says_why_there_is_no_film(filmed, make_run):
     filmed("told")
     make_run("silent")
-    closed = page(run="told")
-    assert not closed.exception
+    closed = open_page("runs", run="told")
     assert closed.session_state[state.FILM_OPEN] is False
     assert not [code for code in closed.code if "film.read" in code.value]
-    opened = page(run="told", film="true")
-    assert not opened.exception
+    opened = open_page("runs", run="told", film="true")
     assert [code for code in opened.code if "film.read" in code.value]
     assert any("nothing was measured there" in caption.value for caption in opened.caption)
-    dimensions = page(run="told", film="true", film_plane="Highest KL")
+    dimensions = open_page("runs", run="told", film="true", film_plane="Highest KL")
     assert dimensions.session_state[state.FILM_PLANE] == "Highest KL"
-    unknown = page(run="told", film="true", film_plane="UMAP")
+    unknown = open_page("runs", run="told", film="true", film_plane="UMAP")
     assert any("film" in warning.value for warning in unknown.warning)
-    none = page(run="silent", film="true")
-    assert not none.exception
+    none = open_page("runs", run="silent", film="true")
     assert any("no film of silent yet" in info.value for info in none.info)
 
 
 def test_damaged_codes_are_said_and_the_page_stays(filmed):
     run = filmed("told")
     (run.codes_path / "step-80.safetensors").write_bytes(b"no tensors")
-    said = page(run="told", film="true")
-    assert not said.exception
-    assert any("is damaged" in error.value for error in said.error)
+    at = open_page("runs", run="told", film="true")
+    assert any("is damaged" in error.value for error in at.error)

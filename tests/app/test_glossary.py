@@ -1,25 +1,11 @@
 import ast
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import glossary, state
 from app.glossary import CURVES, ENTRIES, METRICS, STATES, TABLE, duration
+from tests.app.frame import FRAME, open_page
 from vae.runs import State
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
-
-
-def opened(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60)
-    at.query_params.update(query)
-    at.run()
-    at.switch_page("app/pages/glossary.py")
-    at.query_params.update(query)
-    at.run()
-    assert not at.exception
-    return at
 
 
 def titles(at):
@@ -54,7 +40,7 @@ def test_everything_is_explained_in_one_group():
 
 
 def test_the_page_has_every_entry(root):
-    at = opened()
+    at = open_page("glossary")
     assert sorted(titles(at)) == sorted(each.title for each in ENTRIES.values())
     assert not at.warning
 
@@ -77,7 +63,7 @@ def test_a_search_finds_it(text, found):
 
 
 def test_the_search_leaves_what_has_all_words_and_says_when_nothing_has(root):
-    at = opened()
+    at = open_page("glossary")
     at.text_input(key=state.GLOSSARY_SEARCH).set_value("token deletion").run()
     assert titles(at) == ["Token deletion"]
     at.text_input(key=state.GLOSSARY_SEARCH).set_value("no such word").run()
@@ -86,13 +72,13 @@ def test_the_search_leaves_what_has_all_words_and_says_when_nothing_has(root):
 
 
 def test_an_unknown_term_is_said(root):
-    at = opened(term="nothing")
+    at = open_page("glossary", term="nothing")
     assert "nothing" in at.warning[0].value
     assert not at.get("bidi_component")
 
 
 def test_the_term_that_is_asked_for_is_marked(root):
-    at = opened(**{state.GLOSSARY_TERM: "kl_nats"})
+    at = open_page("glossary", **{state.GLOSSARY_TERM: "kl_nats"})
     (marked,) = (markdown.value for markdown in at.markdown if "primary-background" in markdown.value)
     assert METRICS["kl_nats"].title in marked
     assert at.get("bidi_component")

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
+from tests.app.frame import open_page, said
 from vae import trainer
 from vae.config import Config, Lstm, Model, Phase, Pretrain
 from vae.runs import Run
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
-
-
-def open_page(name, **query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page(f"app/pages/{name}.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def captions(at):
-    return " ".join(str(element.value) for element in at.get("caption"))
 
 
 def test_home_lists_it_and_interpolate_walks_through_it(root, corpus_file, make_config):
@@ -40,9 +22,7 @@ def test_home_lists_it_and_interpolate_walks_through_it(root, corpus_file, make_
         phase1=Phase(),
     )
     trainer.train(Run.create(root / "words", config), progress=False)
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    assert not at.exception
-    assert "words" in backend.entries()[0].name
+    assert "**words**" in said(open_page())
     at = open_page("interpolate", run="words")
     assert not at.error
     model = backend.model("words")
@@ -57,7 +37,7 @@ def test_the_form_asks_for_sizes_instead_of_a_base(root):
     at.run()
     assert not at.exception
     assert not at.error
-    assert "An LSTM starts from random weights" in captions(at)
+    assert "An LSTM starts from random weights" in said(at)
     at.number_input(key=state.knob("lstm", "width")).set_value(64)
     at.run()
     line = " ".join(element.value for element in at.code)

@@ -4,25 +4,12 @@ import contextlib
 import io
 import json
 import shutil
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.backend import Decoding, End
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
-
-
-def open_walk(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/interpolate.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
+from tests.app.frame import open_page, said
 
 
 def strip(at):
@@ -59,13 +46,8 @@ def printed(code):
     return words.getvalue().split("\n")[:-1]
 
 
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
-
-
 def test_it_begins_with_a_walk_between_two_random_codes(explored):
-    at = open_walk(run="explored")
+    at = open_page("interpolate", run="explored")
     model = backend.model("explored")
     assert table(at) == backend.walk(model, End(), End()).texts
     assert len(strip(at)["t"]) == 11
@@ -73,7 +55,8 @@ def test_it_begins_with_a_walk_between_two_random_codes(explored):
 
 
 def test_the_url_says_it_all(explored):
-    at = open_walk(
+    at = open_page(
+"interpolate",
         run="explored", walk_a_kind="Sentence", walk_a_text="an old dog waits for it .", walk_a_drawn="true",
         walk_a_seed="4", walk_b_kind="Map", walk_b_row="17", walk_steps="7", walk_extend="0.5", walk_method="Slerp",
         walk_decoding="Sample", walk_temperature="0.7", walk_top_p="0.9", walk_draw="3", walk_t="1.5",
@@ -90,7 +73,7 @@ def test_the_url_says_it_all(explored):
 
 
 def test_the_path_lies_where_its_codes_do(explored):
-    at = open_walk(run="explored", walk_a_seed="2")
+    at = open_page("interpolate", run="explored", walk_a_seed="2")
     model = backend.model("explored")
     codes = backend.walk(model, End(seed=2), End()).codes
     where = backend.project(model, "pca").place(codes)
@@ -99,7 +82,8 @@ def test_the_path_lies_where_its_codes_do(explored):
 
 
 def test_garbage_in_the_url_is_one_sentence_and_a_walk(explored):
-    at = open_walk(
+    at = open_page(
+"interpolate",
         run="explored", walk_a_kind="zzz", walk_b_seed="-4", walk_steps="nan", walk_extend="9", walk_method="curl",
         walk_decoding="\x00", walk_t="later", walk_b_drawn="perhaps",
     )  # fmt: skip
@@ -111,7 +95,7 @@ def test_garbage_in_the_url_is_one_sentence_and_a_walk(explored):
 
 @pytest.mark.parametrize("garbage", ["120", "-3", "x", "²", "9" * 400])
 def test_a_sentence_that_the_map_does_not_have_is_one_sentence(explored, sentences, garbage):
-    at = open_walk(run="explored", walk_a_kind="Map", walk_a_row=garbage)
+    at = open_page("interpolate", run="explored", walk_a_kind="Map", walk_a_row=garbage)
     (warning,) = at.warning
     assert "walk_a_row" in warning.value.replace("\\", "")
     assert at.selectbox(key="walk_a_row").value == 0
@@ -119,7 +103,7 @@ def test_a_sentence_that_the_map_does_not_have_is_one_sentence(explored, sentenc
 
 @pytest.mark.parametrize("text", ["", "   "])
 def test_an_empty_sentence_is_one_sentence_and_nothing_is_lost(explored, text):
-    at = open_walk(run="explored", walk_a_kind="Sentence", walk_steps="5")
+    at = open_page("interpolate", run="explored", walk_a_kind="Sentence", walk_steps="5")
     at.text_input(key="walk_a_text").set_value(text).run()
     (error,) = at.error
     assert error.value.replace("\\", "") == "End A is an empty sentence: type some words."
@@ -131,13 +115,13 @@ def test_an_empty_sentence_is_one_sentence_and_nothing_is_lost(explored, text):
 
 def test_any_text_is_an_end(explored):
     for text in ("🦊" * 5, "שלום עולם", "<img src=x onerror=alert(1)> $x$ **b**", "x" * 2000):
-        at = open_walk(run="explored", walk_a_kind="Sentence", walk_a_text=text)
+        at = open_page("interpolate", run="explored", walk_a_kind="Sentence", walk_a_text=text)
         assert not at.error
         assert len(table(at)) == 11
 
 
 def test_a_search_offers_what_it_finds_and_keeps_the_choice(explored, sentences):
-    at = open_walk(run="explored", walk_a_kind="Map", walk_a_row="5")
+    at = open_page("interpolate", run="explored", walk_a_kind="Map", walk_a_row="5")
     at.text_input(key="walk_a_search").set_value("old dog").run()
     box = at.selectbox(key="walk_a_row")
     assert box.value == 5
@@ -148,7 +132,7 @@ def test_a_search_offers_what_it_finds_and_keeps_the_choice(explored, sentences)
 
 
 def test_two_random_codes_are_a_new_pair_from_one_seed(explored):
-    at = open_walk(run="explored", walk_a_kind="Sentence")
+    at = open_page("interpolate", run="explored", walk_a_kind="Sentence")
     at.button(key="walk_pair").click().run()
     seeds = {at.number_input(key=f"walk_{side}_seed").value for side in "ab"}
     assert len(seeds) == 1
@@ -157,7 +141,7 @@ def test_two_random_codes_are_a_new_pair_from_one_seed(explored):
 
 
 def test_the_python_and_the_command_are_there_to_be_copied(explored):
-    at = open_walk(run="explored", walk_a_seed="1")
+    at = open_page("interpolate", run="explored", walk_a_seed="1")
     assert "space.sample_prior(2, seed=1)[0]" in at.code[0].value
     assert len(at.code) == 1
     assert "use the Python above" in said(at)
@@ -166,26 +150,26 @@ def test_the_python_and_the_command_are_there_to_be_copied(explored):
 def test_a_deaf_decoder_is_named_in_one_line(explored, make_run):
     collapsed = make_run("collapsed", "plain-vae")
     shutil.copytree(explored.model_path, collapsed.model_path)
-    assert "This run has collapsed: its decoder ignores z." in said(open_walk(run="collapsed"))
+    assert "This run has collapsed: its decoder ignores z." in said(open_page("interpolate", run="collapsed"))
 
 
 def test_a_replayed_defect_is_named(explored, make_run):
     replay = make_run("replay", "as-released")
     shutil.copytree(explored.model_path, replay.model_path)
-    assert "This run replays a defect" in said(open_walk(run="replay"))
-    assert "replays a defect" not in said(open_walk(run="explored"))
+    assert "This run replays a defect" in said(open_page("interpolate", run="replay"))
+    assert "replays a defect" not in said(open_page("interpolate", run="explored"))
 
 
 def test_a_run_without_codes_has_no_map_and_still_walks(explored):
     explored.latents_path.unlink()
-    at = open_walk(run="explored", walk_b_kind="Map")
+    at = open_page("interpolate", run="explored", walk_b_kind="Map")
     assert "walk_b_kind=Map" in said(at)
     assert len(table(at)) == 11
     assert len(at.get("bidi_component")) == 1
 
 
 def test_a_run_deleted_while_its_page_is_open_is_one_sentence(explored, make_run):
-    at = open_walk(run="explored")
+    at = open_page("interpolate", run="explored")
     shutil.rmtree(explored.path)
     at.run()
     assert not at.exception
@@ -195,13 +179,13 @@ def test_a_run_deleted_while_its_page_is_open_is_one_sentence(explored, make_run
 def test_damaged_weights_are_one_sentence(explored):
     weights = explored.model_path / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:700])
-    at = open_walk(run="explored")
+    at = open_page("interpolate", run="explored")
     (error,) = at.error
     assert "\n" not in error.value
 
 
 def test_two_runs_stand_side_by_side_at_one_t(explored, second):
-    at = open_walk(run="explored", walk_with="second", walk_a_seed="5", walk_t="0.5")
+    at = open_page("interpolate", run="explored", walk_with="second", walk_a_seed="5", walk_t="0.5")
     assert not at.warning[1:]
     strips, maps = components(at)
     assert [data["group"] for data in strips] == ["walk", "walk"]
@@ -216,7 +200,7 @@ def test_two_runs_stand_side_by_side_at_one_t(explored, second):
 
 
 def test_a_sentence_of_the_map_is_encoded_by_the_other_run_itself(explored, second, sentences):
-    at = open_walk(run="explored", walk_with="second", walk_a_kind="Map", walk_a_row="9")
+    at = open_page("interpolate", run="explored", walk_with="second", walk_a_kind="Map", walk_a_row="9")
     frame = at.dataframe[0].value
     assert frame.loc[0, ["explored", "second"]].tolist() == [sentences[9]] * 2
     end = End(kind="sentence", text=sentences[9])
@@ -225,7 +209,7 @@ def test_a_sentence_of_the_map_is_encoded_by_the_other_run_itself(explored, seco
 
 def test_a_run_beside_its_own_past(explored, make_space):
     make_space(seed=5).save_pretrained(explored.path / "snapshots" / "step-7")
-    at = open_walk(run="explored", walk_with="explored", walk_with_snapshot="7")
+    at = open_page("interpolate", run="explored", walk_with="explored", walk_with_snapshot="7")
     frame = at.dataframe[0].value
     past = backend.walk(backend.model("explored", snapshot=7), End(), End()).texts
     assert frame["explored, step 7"].tolist() == past != frame["explored"].tolist()
@@ -238,7 +222,7 @@ def test_a_run_beside_its_own_past(explored, make_space):
 
 
 def test_both_kinds_of_path_are_two_columns(explored):
-    at = open_walk(run="explored", walk_method="Both", walk_steps="5", walk_b_seed="2")
+    at = open_page("interpolate", run="explored", walk_method="Both", walk_steps="5", walk_b_seed="2")
     frame = at.dataframe[0].value
     for method in ("linear", "slerp"):
         walk = backend.walk(backend.model("explored"), End(), End(seed=2), steps=5, method=method)
@@ -249,7 +233,7 @@ def test_both_kinds_of_path_are_two_columns(explored):
 
 
 def test_several_draws_stand_under_each_other(explored):
-    at = open_walk(run="explored", walk_decoding="Sample", walk_draws="3", walk_draw="8", walk_steps="4")
+    at = open_page("interpolate", run="explored", walk_decoding="Sample", walk_draws="3", walk_draw="8", walk_steps="4")
     frame = at.dataframe[0].value
     assert frame["draw"].tolist() == [1, 2, 3] * 4
     (strip,), _ = components(at)
@@ -269,7 +253,7 @@ def test_several_draws_stand_under_each_other(explored):
     ids=["two runs, both paths", "draws", "prior pairs", "sentence pairs of two runs", "pairs along both paths"],
 )
 def test_the_python_on_the_page_prints_the_table_on_the_page(explored, second, query):
-    at = open_walk(run="explored", **query)
+    at = open_page("interpolate", run="explored", **query)
     frame = at.dataframe[0].value.dropna(subset="t")
     columns = [name for name in frame if name not in ("example", "part", "t", "draw")]
     groups = [frame] if "example" not in frame else [group for _, group in frame.groupby("example")]
@@ -280,7 +264,9 @@ def test_the_python_on_the_page_prints_the_table_on_the_page(explored, second, q
 
 
 def test_ten_pairs_are_ten_examples_and_one_of_them_opens_as_a_path(explored):
-    at = open_walk(run="explored", walk_view="Ten pairs", walk_pairs="Test sentences", walk_pairs_seed="6")
+    at = open_page(
+        "interpolate", run="explored", walk_view="Ten pairs", walk_pairs="Test sentences", walk_pairs_seed="6"
+    )
     frame = at.dataframe[0].value
     assert frame["example"].tolist() == [n for n in range(1, 11) for _ in range(2 + 5)]
     pairs = backend.random_pairs(backend.model("explored"), "map", 6)
@@ -299,12 +285,13 @@ def test_ten_pairs_are_one_batch(explored, monkeypatch):
     calls = []
     decode = Space.decode
     monkeypatch.setattr(Space, "decode", lambda self, z, **how: calls.append(len(z)) or decode(self, z, **how))
-    open_walk(run="explored", walk_view="Ten pairs", walk_pairs_seed="77", walk_method="Both")
+    open_page("interpolate", run="explored", walk_view="Ten pairs", walk_pairs_seed="77", walk_method="Both")
     assert calls == [10 * 5 * 2]
 
 
 def test_garbage_about_sides_and_pairs_is_said(explored):
-    at = open_walk(
+    at = open_page(
+"interpolate",
         run="explored", walk_with="nobody", walk_snapshot="12", walk_view="Three", walk_pairs="All",
         walk_pairs_seed="4294967295", walk_pairs_steps="99", walk_pairs_drawn="perhaps", walk_draws="0",
     )  # fmt: skip
@@ -316,7 +303,7 @@ def test_garbage_about_sides_and_pairs_is_said(explored):
 
 
 def test_how_paths_go_is_one_choice_for_both_views(explored):
-    at = open_walk(run="explored", walk_method="Slerp", walk_decoding="Beam", walk_beams="3")
+    at = open_page("interpolate", run="explored", walk_method="Slerp", walk_decoding="Beam", walk_beams="3")
     for view in ("Ten pairs", "One path"):
         at.session_state[state.WALK_VIEW] = view
         at.run()

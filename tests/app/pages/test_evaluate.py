@@ -2,36 +2,18 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.backend import errands
 from app.components import report_figures
+from tests.app.frame import assert_light, open_page, said
 from vae.report import Probe, Probes
 
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 ONE_RUN = 6
 """Figures over a single run."""
-
-
-def open_page(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/evaluate.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "header", "code")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 
 def figures(at):
@@ -59,32 +41,21 @@ def underway(monkeypatch):
 
 
 def test_without_runs_the_page_says_what_to_do(root):
-    at = open_page()
+    at = open_page("evaluate")
     assert "There are no runs yet" in said(at)
     assert labels(at, "page_link") == ["Train a model"]
 
 
 def test_a_report_is_shown_without_what_is_heavy(make_measured, root):
     make_measured("good")
-    script = (
-        "import sys; from streamlit.testing.v1 import AppTest\n"
-        f"at = AppTest.from_file({str(FRAME)!r}, default_timeout=60).run()\n"
-        "at.switch_page('app/pages/evaluate.py').run()\n"
-        f"assert not at.exception and len(at.get('plotly_chart')) == {ONE_RUN}, at.exception\n"
-        "heavy = {'torch', 'transformers', 'umap', 'sklearn', 'datasets'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=FRAME.parent, env=os.environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert_light("evaluate", f"len(at.get('plotly_chart')) == {ONE_RUN}")
 
 
 def test_measured_runs_come_first_with_their_verdict_in_words(make_run, make_measured):
     make_measured("good", bundled=True)
     make_run("unmeasured")
     make_measured("deaf", delta_nll_nats=0.01, delta_matched_nats=0.01)
-    at = open_page()
+    at = open_page("evaluate")
     assert chosen(at) == ["good", "deaf"]
     for expected in (
         "Healthy: the decoder reads z",
@@ -99,13 +70,13 @@ def test_measured_runs_come_first_with_their_verdict_in_words(make_run, make_mea
 def test_the_run_that_one_comes_from_is_shown_too(make_run, make_measured):
     make_measured("good")
     make_run("mine")
-    at = open_page(run="mine")
+    at = open_page("evaluate", run="mine")
     assert chosen(at) == ["mine", "good"]
 
 
 def test_an_unknown_run_in_the_address_is_said(make_measured):
     make_measured("good")
-    at = open_page(evaluate_runs=["nobody", "good"])
+    at = open_page("evaluate", evaluate_runs=["nobody", "good"])
     assert "nobody" in said(at)
     assert "does not exist here" in said(at)
 
@@ -114,7 +85,7 @@ def test_what_has_not_been_measured_can_be(make_run, make_measured, underway):
     run = make_run("mine")
     run.model_path.mkdir()
     (run.model_path / "config.json").write_text("{}", encoding="utf-8")
-    at = open_page()
+    at = open_page("evaluate")
     assert "Not measured yet." in said(at)
     assert not figures(at)
     at.get_by_key(state.samples("mine")).set_value(1000)
@@ -127,7 +98,7 @@ def test_what_has_not_been_measured_can_be(make_run, make_measured, underway):
 def test_measuring_shows_how_far_it_is_and_can_be_stopped(make_measured, underway):
     make_measured("good")
     underway["good"] = backend.Errand(seconds=30.0, progress=(20, 106))
-    at = open_page()
+    at = open_page("evaluate")
     (bar,) = at.get("progress")
     assert bar.proto.text == "Pass 20 of 106 over the sentences · about 2 min left"
     assert bar.proto.value == 18
@@ -139,14 +110,14 @@ def test_measuring_shows_how_far_it_is_and_can_be_stopped(make_measured, underwa
 def test_measuring_that_has_just_begun_is_at_nothing(make_measured, underway):
     make_measured("good")
     underway["good"] = backend.Errand(seconds=1.0)
-    (bar,) = open_page().get("progress")
+    (bar,) = open_page("evaluate").get("progress")
     assert (bar.proto.text, bar.proto.value) == ("Opening the model …", 0)
 
 
 def test_measuring_that_failed_says_why_and_can_be_tried_again(make_measured, underway):
     make_measured("good")
     underway["good"] = backend.Errand(problem="error: Its weights have diverged.")
-    at = open_page()
+    at = open_page("evaluate")
     assert "It could not be measured. Its weights have diverged." in said(at)
     assert at.button(key="evaluate_measure_good")
 
@@ -157,7 +128,7 @@ def test_a_report_that_is_damaged_or_old_is_said_on_its_card(make_measured):
     old.update_status(step=old.status.step + 1)
     broken = make_measured("broken")
     (broken.reports_path / "test.json").write_text("[]", encoding="utf-8")
-    at = open_page(evaluate_runs=["good", "old", "broken"])
+    at = open_page("evaluate", evaluate_runs=["good", "old", "broken"])
     assert "It has been trained on since it was measured." in said(at)
     assert "is damaged: evaluate the run again." in said(at)
     assert len(figures(at)) == ONE_RUN
@@ -167,7 +138,7 @@ def test_a_report_that_is_damaged_or_old_is_said_on_its_card(make_measured):
 def test_runs_that_cannot_be_measured_yet_say_what_to_do(make_run):
     make_run("going", share=0.3, state="running", pid=os.getpid())
     make_run("dead", share=0.1, state="failed")
-    at = open_page(evaluate_runs=["going", "dead"])
+    at = open_page("evaluate", evaluate_runs=["going", "dead"])
     assert "still in training" in said(at)
     assert "no weights" in said(at)
     assert not [button for button in at.button if button.key and button.key.startswith("evaluate_measure")]
@@ -176,7 +147,7 @@ def test_runs_that_cannot_be_measured_yet_say_what_to_do(make_run):
 def test_the_table_has_the_columns_of_a_paper(make_measured):
     make_measured("good", kl_nats=12.345)
     make_measured("other")
-    at = open_page(evaluate_runs=["good", "other"])
+    at = open_page("evaluate", evaluate_runs=["good", "other"])
     table = at.dataframe[0].value
     assert list(table)[:9] == [
         *("run", "ppl_word", "nll_nats", "neg_elbo_nats", "rec_nats", "kl_nats", "mi_nats", "active_units"),
@@ -192,7 +163,7 @@ def test_the_table_has_the_columns_of_a_paper(make_measured):
 
 def test_intervals_are_shown_on_demand(make_measured):
     make_measured("good", kl_nats=12.345, intervals={"kl_nats": (12.0, 12.5)})
-    at = open_page()
+    at = open_page("evaluate")
     assert at.dataframe[0].value["kl_nats"].tolist() == [12.345]
     at.toggle(key=state.EVALUATE_INTERVALS).set_value(True)
     at.run()
@@ -203,7 +174,7 @@ def test_intervals_are_shown_on_demand(make_measured):
 
 def test_every_figure_can_be_saved_as_svg(make_measured):
     make_measured("good")
-    drawn = figures(open_page())
+    drawn = figures(open_page("evaluate"))
     assert set(drawn) == {
         *("rate-distortion", "kl-parts", "mi-by-sentences", "delta-nll-by-position"),
         *("good-kl-by-dimension", "good-variance-by-dimension"),
@@ -225,13 +196,13 @@ def test_positions_that_few_sentences_reach_are_left_out(make_measured, monkeypa
     by_position = "app.components.report_figures.figures.by_position"
     drawn, draw = [], report_figures.figures.by_position
     monkeypatch.setattr(by_position, lambda frame, colours: drawn.append(frame) or draw(frame, colours))
-    open_page(evaluate_runs=["good", "few"])
+    open_page("evaluate", evaluate_runs=["good", "few"])
     assert drawn[0].groupby("run")["position"].max().to_dict() == {"good": 1, "few": 0}
 
 
 def test_without_a_yardstick_the_way_to_one_is_shown(make_measured):
     make_measured("good")
-    at = open_page()
+    at = open_page("evaluate")
     assert "There is no yardstick yet" in said(at)
     (link,) = (link.proto for link in at.get("page_link") if link.proto.label == "Train the yardstick")
     assert (link.page, link.query_string) == ("train", "train_recipe=language-model")
@@ -247,7 +218,7 @@ def test_without_a_yardstick_the_way_to_one_is_shown(make_measured):
 def test_runs_are_held_against_the_yardstick(make_measured, shift, words):
     make_measured("lm", "language-model", kl_nats=0.0, mi_nats=0.0)
     make_measured("good", shift=shift)
-    at = open_page(evaluate_runs="good")  # the yardstick need not be chosen itself
+    at = open_page("evaluate", evaluate_runs="good")  # the yardstick need not be chosen itself
     assert words in said(at)
     assert "does-z-help" in figures(at)
 
@@ -258,14 +229,14 @@ def test_an_interval_around_zero_is_no_difference(make_measured, monkeypatch, lo
     make_measured("good")
     gap = backend.Gap(run="good", yardstick="lm", nats=(low + high) / 2, low=low, high=high)
     monkeypatch.setattr(backend, "gap", lambda one, yardsticks: gap)
-    assert "no difference to lm that these sentences can show" in said(open_page())
+    assert "no difference to lm that these sentences can show" in said(open_page("evaluate"))
 
 
 def test_no_difference_is_called_so_and_other_sentences_are_not_compared(make_measured):
     make_measured("lm", "language-model")
     make_measured("same")
     make_measured("elsewhere", rows=slice(3, 9))
-    at = open_page()
+    at = open_page("evaluate")
     assert "no difference to lm that these sentences can show" in said(at)
     assert "no yardstick has been measured on its sentences" in said(at)
     assert "A language model: the same decoder, with z fixed to zero." in said(at)
@@ -273,13 +244,13 @@ def test_no_difference_is_called_so_and_other_sentences_are_not_compared(make_me
 
 def test_a_yardstick_alone_asks_for_others(make_measured):
     make_measured("lm", "language-model")
-    assert "Choose further runs above" in said(open_page())
+    assert "Choose further runs above" in said(open_page("evaluate"))
 
 
 def test_one_run_is_looked_at_closely(make_measured, report):
     make_measured("bad", kl_nats=0.01, delta_nll_nats=0.0, delta_matched_nats=0.0)
     make_measured("good")
-    at = open_page(evaluate_runs=["bad", "good"])
+    at = open_page("evaluate", evaluate_runs=["bad", "good"])
     assert at.selectbox(key=state.EVALUATE_CLOSELY).value == "good"  # the first that is healthy
     at.selectbox(key=state.EVALUATE_CLOSELY).set_value("bad")
     at.run()
@@ -287,7 +258,7 @@ def test_one_run_is_looked_at_closely(make_measured, report):
     sentences = at.dataframe[1].value
     assert sorted(sentences["text"]) == sorted(report.per_sentence["text"])
     assert sentences["rec_nats"].is_monotonic_decreasing
-    assert open_page(evaluate_closely="bad").selectbox(key=state.EVALUATE_CLOSELY).value == "bad"
+    assert open_page("evaluate", evaluate_closely="bad").selectbox(key=state.EVALUATE_CLOSELY).value == "bad"
 
 
 def test_what_was_rebuilt_can_be_left_out(make_measured, report, monkeypatch):
@@ -295,7 +266,7 @@ def test_what_was_rebuilt_can_be_left_out(make_measured, report, monkeypatch):
     table = report.per_sentence.copy()
     table.loc[0, "decoded"] = table.loc[0, "text"]
     monkeypatch.setattr("vae.report.load_sentences", lambda run: table)
-    at = open_page()
+    at = open_page("evaluate")
     assert "Only the 11 of 12" in at.toggle(key=state.EVALUATE_MISSED).label
     at.toggle(key=state.EVALUATE_MISSED).set_value(True)
     at.run()
@@ -304,7 +275,7 @@ def test_what_was_rebuilt_can_be_left_out(make_measured, report, monkeypatch):
 
 def test_nothing_chosen_says_so(make_measured):
     make_measured("good")
-    at = open_page()
+    at = open_page("evaluate")
     at.multiselect(key=state.EVALUATE_RUNS).set_value([])
     at.run()
     assert "Choose a run" in said(at)
@@ -313,15 +284,14 @@ def test_nothing_chosen_says_so(make_measured):
 
 def test_own_runs_stand_beside_the_paper(make_measured):
     make_measured("good", kl_nats=12.345)
-    at = open_page()
+    at = open_page("evaluate")
     assert "A paper's table" in said(at)
     assert at.dataframe[-1].value["kl_nats"].tolist() == [12.345]
 
 
 def test_the_runs_page_leads_here(make_measured):
     make_measured("good")
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/runs.py").run()
+    at = open_page("runs")
     (link,) = (link.proto for link in at.get("page_link") if link.proto.label == "Evaluate")
     assert (link.page, link.query_string) == ("evaluate", "run=good")
 
@@ -345,7 +315,7 @@ def test_probes_stand_beside_what_is_printed(make_measured):
     assert shown["good"] == shown["good, bag of words"] == shown["good, most frequent label"] == 80
     assert (shown["theirs"], shown["AE"]) == (83.8, 78.4)  # Table 8
     assert {row["source"] for row in rows} == {"measured", "Li et al. 2019, as printed"}
-    at = open_page(evaluate_runs=["good", "other"])
+    at = open_page("evaluate", evaluate_runs=["good", "other"])
     (table,) = [each.value for each in at.dataframe if "accuracy_100" in each.value]
     assert dict(zip(table["run"], table["accuracy_100"], strict=True))["other"] == "70.0"
     assert "good: tone; other: tone" in said(at)
@@ -359,7 +329,7 @@ def test_a_run_is_probed_in_the_background(make_measured, underway):
     run = make_measured("good")
     run.model_path.mkdir(exist_ok=True)
     (run.model_path / "config.json").write_text("{}", encoding="utf-8")
-    at = open_page()
+    at = open_page("evaluate")
     at.text_input(key=state.EVALUATE_LABEL).set_value("tone").run()
     at.button(key="evaluate_probe").click().run()
     assert underway["started"] == ["evaluate", str(run.path.resolve()), "--probes", "--label", "tone"]

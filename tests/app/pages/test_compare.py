@@ -1,44 +1,22 @@
 """The page Compare, run through the frame."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, figures, palette, state
 from app.components import many_runs, run_differences, run_table
 from app.glossary import METRICS
+from tests.app.frame import html, open_page, press, said
 from vae import jobs, recipes, runs
 from vae.runs import Notes
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
 
 @pytest.fixture(autouse=True)
 def _still(monkeypatch):
     """Nothing is started."""
     monkeypatch.setattr(jobs, "advance", lambda folder=None: [])
-
-
-def open_compare(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/compare.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "header")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
-
-
-def html(at):
-    return "\n".join(element.proto.body for element in at.get("html"))
 
 
 @pytest.fixture
@@ -56,7 +34,7 @@ def swept(make_run):
 
 
 def test_a_folder_without_runs_says_what_to_do(root):
-    at = open_compare()
+    at = open_page("compare")
     assert "There are no runs yet" in said(at)
 
 
@@ -64,7 +42,7 @@ def test_all_runs_are_in_the_table_with_their_tags(make_run):
     make_run("good")
     make_run("bad", "plain-vae")
     backend.annotate(["bad"], ["baseline"], [])
-    at = open_compare()
+    at = open_page("compare")
     table = at.dataframe[0].value.set_index("run")
     assert set(table.index) == {"good", "bad"}
     assert table.loc["bad", "verdict"] == "collapsed"
@@ -76,8 +54,12 @@ def test_the_url_holds_the_filters_the_columns_and_the_choice(make_run):
     make_run("good")
     make_run("bad", "plain-vae")
     backend.annotate(["bad"], ["baseline"], [])
-    at = open_compare(
-        compare_tags="baseline", compare_columns=["State", "KL"], compare_runs=["good", "bad"], compare_figure_1="KL"
+    at = open_page(
+        "compare",
+        compare_tags="baseline",
+        compare_columns=["State", "KL"],
+        compare_runs=["good", "bad"],
+        compare_figure_1="KL",
     )
     table = at.dataframe[0].value
     assert list(table.columns) == ["run", "state", "kl_nats"]
@@ -89,21 +71,21 @@ def test_the_url_holds_the_filters_the_columns_and_the_choice(make_run):
 
 def test_what_the_url_asks_for_and_is_not_there_is_said(make_run):
     make_run("good")
-    at = open_compare(compare_runs="gone", compare_tags="never", compare="Nowhere")
+    at = open_page("compare", compare_runs="gone", compare_tags="never", compare="Nowhere")
     for text in ("compare_runs=gone", "compare_tags=never", "compare=Nowhere"):
         assert text in said(at)
 
 
 def test_no_run_that_fits_is_said(make_run):
     make_run("good")
-    at = open_compare(compare_text="nothing like that")
+    at = open_page("compare", compare_text="nothing like that")
     assert "No run is like that" in said(at)
 
 
 def test_side_by_side_only_what_differs_is_shown(make_run):
     make_run("good")
     make_run("bad", "plain-vae")
-    at = open_compare(compare_runs=["good", "bad"])
+    at = open_page("compare", compare_runs=["good", "bad"])
     assert "free bits per dimension, phase 2" in html(at)
     assert "Threshold lambda of Eq. 2" in html(at)
     assert "train seed" not in html(at)
@@ -116,7 +98,7 @@ def test_side_by_side_only_what_differs_is_shown(make_run):
 
 def test_one_run_alone_has_its_curves_and_its_note(make_run):
     make_run("good")
-    at = open_compare(compare_runs="good")
+    at = open_page("compare", compare_runs="good")
     assert "What differs" not in said(at)
     at.multiselect(key=state.COMPARE_ADD).set_value(["mine"])
     at.text_area[0].set_value("Nice.")
@@ -128,7 +110,7 @@ def test_a_tag_that_cannot_be_is_said(make_run, monkeypatch):
     make_run("good")
     messages = []
     monkeypatch.setattr(state, "say", messages.append)
-    at = open_compare(compare_runs="good")
+    at = open_page("compare", compare_runs="good")
     at.multiselect(key=state.COMPARE_ADD).set_value(["a,b"])
     at.button[0].click().run()
     assert "cannot be a tag" in messages[0]
@@ -166,7 +148,7 @@ def test_no_more_runs_are_ticked_than_fit(monkeypatch):
 
 
 def test_a_sweep_is_one_table_with_what_was_varied_first(swept):
-    at = open_compare(compare="Sweeps")
+    at = open_page("compare", compare="Sweeps")
     table = at.dataframe[0].value
     assert list(table.columns[:3]) == ["model.pooling", "model.latent_size", "state"]
     assert list(table["run"]) == [member.name for member in swept.members]
@@ -178,21 +160,20 @@ def test_a_sweep_is_one_table_with_what_was_varied_first(swept):
 
 
 def test_the_axis_of_the_second_figure_is_in_the_url(swept):
-    at = open_compare(compare="Sweeps", compare_along="latent size", compare_figure_2="KL")
+    at = open_page("compare", compare="Sweeps", compare_along="latent size", compare_figure_2="KL")
     assert "Newest values by latent size" in said(at)
 
 
 def test_from_a_sweep_to_its_runs_side_by_side(swept):
-    at = open_compare(compare="Sweeps")
-    next(button for button in at.button if button.label == "Side by side").click().run()
-    assert not at.exception
+    at = open_page("compare", compare="Sweeps")
+    press(at, "Side by side")
     assert at.multiselect(key=state.COMPARE_RUNS).value == [member.name for member in swept.members]
     assert at.query_params[state.COMPARE_RUNS] == [member.name for member in swept.members]
     assert "<td>16</td>" in html(at)
 
 
 def test_without_a_sweep_the_page_offers_a_study(root):
-    at = open_compare(compare="Sweeps")
+    at = open_page("compare", compare="Sweeps")
     assert at.selectbox(key=state.COMPARE_SETTINGS[0]).value == "model.pooling"
     assert list(at.dataframe[0].value["run"])[1] == "phase1-max-0-free"
     assert at.query_params[state.COMPARE_VALUES[0]] in ("max,mean", ["max,mean"])
@@ -203,7 +184,7 @@ def test_without_a_sweep_the_page_offers_a_study(root):
 
 
 def test_another_start_fills_the_form_anew(root):
-    at = open_compare(compare="Sweeps")
+    at = open_page("compare", compare="Sweeps")
     at.selectbox(key=state.COMPARE_STARTS["preset"]).set_value("phase2").run()
     assert at.text_input(key=state.COMPARE_VALUES[0]).value == "0,0.5,3,6"
     assert at.text_input(key=state.COMPARE_NAME).value == "phase2"
@@ -211,7 +192,8 @@ def test_another_start_fills_the_form_anew(root):
 
 
 def test_the_url_holds_a_sweep_that_is_being_planned(root):
-    at = open_compare(
+    at = open_page(
+        "compare",
         compare="Sweeps",
         compare_start="Recipe",
         compare_base="plain-vae",
@@ -229,12 +211,13 @@ def test_the_url_holds_a_sweep_that_is_being_planned(root):
     [("max,min", "No combination is valid|min"), ("", "not of the form"), ("max,max", "twice")],
 )
 def test_what_cannot_be_varied_is_said(root, values, words):
-    at = open_compare(compare="Sweeps", compare_over_1="model.pooling", compare_values_1=values)
+    at = open_page("compare", compare="Sweeps", compare_over_1="model.pooling", compare_values_1=values)
     assert any(word in said(at) for word in words.split("|"))
 
 
 def test_combinations_that_are_left_out_are_told(root):
-    at = open_compare(
+    at = open_page(
+        "compare",
         compare="Sweeps",
         compare_start="Recipe",
         compare_over_1="phase2.free_bits_per_dimension",
@@ -247,11 +230,10 @@ def test_combinations_that_are_left_out_are_told(root):
 
 
 def test_launching_queues_the_runs_and_shows_the_sweep(root):
-    at = open_compare(
-        compare="Sweeps", compare_over_1="model.pooling", compare_values_1="max,mean", compare_name="mine"
+    at = open_page(
+        "compare", compare="Sweeps", compare_over_1="model.pooling", compare_values_1="max,mean", compare_name="mine"
     )
-    next(button for button in at.button if button.label == "Launch 2 runs").click().run()
-    assert not at.exception
+    press(at, "Launch 2 runs")
     assert jobs.queue().waiting == ("mine-max", "mine-mean")
     assert at.selectbox(key=state.COMPARE_SWEEP).value == "mine"
     assert "The first figures come with the first check" in said(at)

@@ -4,40 +4,26 @@ import json
 import os
 import shutil
 import time
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import numpy as np
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.components.address import write_rows
+from tests.app.frame import open_page, said
 from vae import latents
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 
 
 def open_map(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/map.py")
-    for key, value in ({state.MAP_METHOD: "PCA"} | query).items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
+    return open_page("map", **({state.MAP_METHOD: "PCA"} | query))
 
 
 def drawing(at):
     (mounted,) = at.get("bidi_component")
     drawn = json.loads(mounted.proto.json)
     return drawn | json.loads(drawn["sheet"])
-
-
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "header")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 
 def test_the_map_shows_the_sentences_of_the_run(explored, sentences):

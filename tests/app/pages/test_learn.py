@@ -4,15 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.lesson import switches
 from app.lesson.chapters import CHAPTERS
+from tests.app.frame import open_page, press, said
 from vae import bundle
 
-ROOT = Path(__file__).resolve().parents[2]
-FRAME = ROOT / "streamlit_app.py"
+ROOT = Path(__file__).resolve().parents[3]
 RECIPES = ("two-phase", "plain-vae", "as-released", "language-model")
 SLUGS = [chapter.slug for chapter in CHAPTERS]
 LEFT_OUT = shutil.ignore_patterns("snapshots", "projections", "codes")
@@ -30,48 +29,26 @@ def family(root):
         shutil.copytree(ROOT / "checkpoints" / f"captions-{recipe}", root / f"captions-{recipe}", ignore=LEFT_OUT)
 
 
-def open_lesson(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60)
-    at.run()
-    at.switch_page("app/pages/learn.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def words(at):
-    kinds = ("title", "markdown", "caption", "html", "error", "warning", "success", "info")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
-
-
-def press(at, label):
-    next(button for button in at.button if button.label == label).click()
-    at.run()
-    assert not at.exception
-
-
 def test_a_chapter_without_its_runs_says_which_to_train(root):
-    at = open_lesson(chapter="space")
-    assert "needs a finished run" in words(at)
+    at = open_page("learn", chapter="space")
+    assert "needs a finished run" in said(at)
     assert [link.label for link in at.get("page_link")] == ["Train two-phase", "Train plain-vae"]
     assert not at.radio
 
 
 def test_a_prediction_opens_what_to_do_and_the_truth_comes_when_it_is_asked_for(family):
-    at = open_lesson(chapter="objective")
+    at = open_page("learn", chapter="objective")
     chapter = CHAPTERS[SLUGS.index("objective")]
-    assert chapter.remember not in words(at)
+    assert chapter.remember not in said(at)
     assert not at.select_slider
     at.radio[0].set_value(chapter.options[0]).run()
     assert at.query_params[state.LEARN_PLACES] == "--a"
     assert at.select_slider
-    assert chapter.remember not in words(at)
+    assert chapter.remember not in said(at)
     press(at, "Show what is so")
     assert at.query_params[state.LEARN_PLACES] == "--A"
-    assert f"It turns out otherwise: {chapter.options[chapter.answer]}." in words(at)
-    assert chapter.remember in words(at)
+    assert f"It turns out otherwise: {chapter.options[chapter.answer]}." in said(at)
+    assert chapter.remember in said(at)
     press(at, f"Next: {CHAPTERS[3].title}")
     assert at.query_params[state.LEARN_CHAPTER] == "collapse"
     press(at, "Back")
@@ -83,63 +60,63 @@ def test_a_prediction_opens_what_to_do_and_the_truth_comes_when_it_is_asked_for(
 
 
 def test_a_link_brings_progress_and_leaves_parts_out(family):
-    at = open_lesson(chapter="losses", learned="BB,---B", hide="chapters,share")
+    at = open_page("learn", chapter="losses", learned="BB,---B", hide="chapters,share")
     assert [button.label for button in at.button if button.label.startswith("1 ")] == []
     assert "Lesson link" not in [block.label for block in at.get("popover")]
-    assert CHAPTERS[1].remember not in words(at)
-    at = open_lesson(chapter="losses", learned="BB,---B")
+    assert CHAPTERS[1].remember not in said(at)
+    at = open_page("learn", chapter="losses", learned="BB,---B")
     done = [button for button in at.button if button.key and button.key.startswith("learn_open_")]
     assert [button.icon != "" for button in done] == [True, True, True, False, False, False, True]
 
 
 def test_runs_that_ship_and_are_not_there_are_said_with_the_command_that_makes_them(make_run):
-    at = open_lesson(chapter="switches")
+    at = open_page("learn", chapter="switches")
     assert at.code[0].value == f"python -m vae bundle --all --only {' '.join(bundle.cube().values())}"
     assert not at.radio
     *there, lost = bundle.cube().values()
     for name in there:
         make_run(name)
-    at = open_lesson(chapter="switches")
+    at = open_page("learn", chapter="switches")
     assert at.code[0].value == f"python -m vae bundle --all --only {lost}"
     make_run(lost, state="running", share=0.5)
-    assert open_lesson(chapter="switches").code[0].value.endswith(lost)
+    assert open_page("learn", chapter="switches").code[0].value.endswith(lost)
 
 
 def test_a_switch_shows_the_run_that_was_trained_without_it(make_run):
     for each in bundle.FAMILY:
         if each.name in bundle.cube().values():
             make_run(each.name, config=each.config)
-    at = open_lesson(chapter="switches", learned="-----.")
+    at = open_page("learn", chapter="switches", learned="-----.")
     assert [switch.value for switch in at.toggle[:3]] == [True] * 3
-    assert "captions-switch-warmup-free-bits-noise" in words(at)
+    assert "captions-switch-warmup-free-bits-noise" in said(at)
     at.toggle[1].set_value(False).run()
     assert not at.exception
-    assert ("captions-switch-warmup-noise" in words(at), "collapsed" in words(at)) == (True, True)
-    at = open_lesson(chapter="switches", learned="-----b", learn_warmup="false", learn_noise="false")
+    assert ("captions-switch-warmup-noise" in said(at), "collapsed" in said(at)) == (True, True)
+    at = open_page("learn", chapter="switches", learned="-----b", learn_warmup="false", learn_noise="false")
     assert [switch.value for switch in at.toggle[:3]] == [False, True, False]
-    assert "captions-free-bits-only" in words(at)
+    assert "captions-free-bits-only" in said(at)
     press(at, "Show what is so")
-    assert "As you predicted" in words(at)
-    assert "<table" in words(at)
-    at = open_lesson(chapter="switches", learned="-----.", learn_noise="perhaps")
-    assert "learn_noise=perhaps" in words(at)
+    assert "As you predicted" in said(at)
+    assert "<table" in said(at)
+    at = open_page("learn", chapter="switches", learned="-----.", learn_noise="perhaps")
+    assert "learn_noise=perhaps" in said(at)
 
 
 def test_an_unknown_chapter_is_said(family):
-    at = open_lesson(chapter="nowhere")
-    assert "chapter=nowhere" in words(at)
-    assert CHAPTERS[0].title in words(at)
+    at = open_page("learn", chapter="nowhere")
+    assert "chapter=nowhere" in said(at)
+    assert CHAPTERS[0].title in said(at)
 
 
 def test_what_each_model_costs_follows_the_price(family):
-    at = open_lesson(chapter="objective", learned="--.")
-    assert "lowest for :color[●]" in words(at)
-    assert "captions-two-phase" in words(at).split("lowest for")[1]
+    at = open_page("learn", chapter="objective", learned="--.")
+    assert "lowest for :color[●]" in said(at)
+    assert "captions-two-phase" in said(at).split("lowest for")[1]
     at.select_slider[0].set_value(4.0).run()
-    assert "captions-two-phase" not in words(at).split("lowest for")[1]
-    at = open_lesson(chapter="objective", learned="--.", learn_weight="0.3")
-    assert "At β = 0.3 the objective" in words(at)
-    assert "learn_weight=8" in words(open_lesson(chapter="objective", learned="--.", learn_weight="8"))
+    assert "captions-two-phase" not in said(at).split("lowest for")[1]
+    at = open_page("learn", chapter="objective", learned="--.", learn_weight="0.3")
+    assert "At β = 0.3 the objective" in said(at)
+    assert "learn_weight=8" in said(open_page("learn", chapter="objective", learned="--.", learn_weight="8"))
 
 
 def test_the_truths_of_the_lesson_are_those_of_its_runs(family):
@@ -174,20 +151,20 @@ def test_the_truths_of_the_switches_are_those_of_the_runs_that_ship(root):
 
 
 def test_a_class_sees_its_predictions(family):
-    at = open_lesson(chapter="telling", present="yes")
-    assert "predictions on this server" not in words(at)
+    at = open_page("learn", chapter="telling", present="yes")
+    assert "predictions on this server" not in said(at)
     at.radio[0].set_value(CHAPTERS[4].options[0]).run()
-    assert "1 prediction on this server" in words(at)
-    at = open_lesson(chapter="telling")
+    assert "1 prediction on this server" in said(at)
+    at = open_page("learn", chapter="telling")
     at.radio[0].set_value(CHAPTERS[4].options[1]).run()
-    assert "2 predictions on this server" in words(at)
-    at = open_lesson(chapter="telling", learned="----b", hide="class")
-    assert "predictions on this server" not in words(at)
+    assert "2 predictions on this server" in said(at)
+    at = open_page("learn", chapter="telling", learned="----b", hide="class")
+    assert "predictions on this server" not in said(at)
 
 
 def test_the_worksheet_is_there_to_be_taken_and_can_be_left_out(make_run):
-    at = open_lesson()
+    at = open_page("learn")
     assert [each.label for each in at.get("download_button")] == ["Download"]
     at.toggle(state.LEARN_ANSWERS).set_value(True).run()
     assert not at.exception
-    assert not open_lesson(hide="share").get("download_button")
+    assert not open_page("learn", hide="share").get("download_button")

@@ -2,25 +2,12 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
-
-
-def open_page(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/dimensions.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
+from tests.app.frame import open_page, said
 
 
 def board(at):
@@ -39,11 +26,6 @@ def sentence(at):
     return " ".join(word for word, _ in drawn["sentences"][drawn["rows"][dial["rows"][dial["own"]]][0]])
 
 
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "header")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
-
-
 def words(text):
     return " ".join(text.split())
 
@@ -54,7 +36,7 @@ def model(explored):
 
 
 def test_it_begins_at_a_random_code_with_a_slider_for_each_dimension(model):
-    at = open_page(run="explored")
+    at = open_page("dimensions", run="explored")
     z = backend.prior(model, 1, 0)[0]
     assert present(at) == {dimension: pytest.approx(z[dimension]) for dimension in range(5)}
     assert [dial["name"] for dial in board(at)["dials"]] == [f"z{d}" for d, _ in backend.dimensions_by_kl(model)]
@@ -64,7 +46,9 @@ def test_it_begins_at_a_random_code_with_a_slider_for_each_dimension(model):
 
 def test_the_url_says_it_all(model):
     text = "an old dog waits for it ."
-    at = open_page(run="explored", dims_from="Sentence", dims_text=text, dims="3:1.25,1:-0.5", dims_locked="1")
+    at = open_page(
+        "dimensions", run="explored", dims_from="Sentence", dims_text=text, dims="3:1.25,1:-0.5", dims_locked="1"
+    )
     assert not at.warning
     z = backend.encode(model, text)[0].copy()
     z[3], z[1] = 1.25, -0.5
@@ -77,7 +61,7 @@ def test_the_url_says_it_all(model):
 def test_another_page_may_link_to_a_start_text(model):
     """With nothing else in the address, and a text that is the only thing it says."""
     text = "an old dog waits for it ."
-    at = open_page(run="explored", dims_from="Sentence", dims_text=text)
+    at = open_page("dimensions", run="explored", dims_from="Sentence", dims_text=text)
     assert not at.warning
     assert at.text_input(key=state.DIMENSIONS_TEXT).value == text
     z = backend.encode(model, text)[0]
@@ -85,7 +69,7 @@ def test_another_page_may_link_to_a_start_text(model):
 
 
 def test_the_line_for_the_terminal_and_the_neighbours_are_those_of_the_present_code(model):
-    at = open_page(run="explored", dims_from="Zero", dims="3:1.25")
+    at = open_page("dimensions", run="explored", dims_from="Zero", dims="3:1.25")
     start, changes = backend.Start(kind="zero"), {3: 1.25}
     order = [dimension for dimension, _ in backend.dimensions_by_kl(model)]
     strips = backend.strips(model, backend.start_code(model, start), changes, order)
@@ -98,7 +82,7 @@ def test_the_line_for_the_terminal_and_the_neighbours_are_those_of_the_present_c
 
 
 def test_dimensions_may_come_in_the_order_of_a_label(model):
-    at = open_page(run="explored", dims_by="subject")
+    at = open_page("dimensions", run="explored", dims_by="subject")
     found = backend.association(model, "r2").sort_values("value", ascending=False)
     assert [dial["name"] for dial in board(at)["dials"]] == [f"z{dimension}" for dimension in found["dimension"]]
     assert board(at)["dials"][0]["note"] == f"R² {found['value'].iloc[0]:.2f}"
@@ -106,7 +90,14 @@ def test_dimensions_may_come_in_the_order_of_a_label(model):
 
 def test_garbage_in_the_url_is_a_sentence_and_the_page_goes_on(model):
     at = open_page(
-        run="explored", dims="3:1,9:2", dims_locked="x", dims_from="Map", dims_seed="-1", dims_by="z", dims_figure="u"
+        "dimensions",
+        run="explored",
+        dims="3:1,9:2",
+        dims_locked="x",
+        dims_from="Map",
+        dims_seed="-1",
+        dims_by="z",
+        dims_figure="u",
     )
     for asked in ("dims: There is no dimension '9'", "dims_locked: There is no dimension 'x'", "dims_from=Map",
                   "dims_seed=-1", "dims_by=z", "dims_figure=u"):  # fmt: skip
@@ -116,7 +107,7 @@ def test_garbage_in_the_url_is_a_sentence_and_the_page_goes_on(model):
 
 
 def test_random_values_leave_what_is_locked(model):
-    at = open_page(run="explored", dims="3:1.25,1:-0.5", dims_locked="1")
+    at = open_page("dimensions", run="explored", dims="3:1.25,1:-0.5", dims_locked="1")
     at.button(key="dims_random").click().run()
     seed = at.number_input(key=state.DIMENSIONS_SEED).value
     assert at.query_params[state.DIMENSIONS_CHANGES] == "1:-0.5"
@@ -126,7 +117,7 @@ def test_random_values_leave_what_is_locked(model):
 
 
 def test_another_start_leaves_what_is_locked(model):
-    at = open_page(run="explored", dims="3:1.25,1:-0.5", dims_locked="1")
+    at = open_page("dimensions", run="explored", dims="3:1.25,1:-0.5", dims_locked="1")
     at.segmented_control(key=state.DIMENSIONS_KIND).set_value("Zero").run()
     assert present(at) == {0: 0, 1: -0.5, 2: 0, 3: 0, 4: 0}
     at.button(key="dims_back").click().run()
@@ -134,7 +125,7 @@ def test_another_start_leaves_what_is_locked(model):
 
 
 def test_back_to_the_start_is_back_to_the_last_digit(model):
-    at = open_page(run="explored", dims_seed="4", dims="3:1.25,1:-0.5", dims_locked="1")
+    at = open_page("dimensions", run="explored", dims_seed="4", dims="3:1.25,1:-0.5", dims_locked="1")
     at.button(key="dims_back").click().run()
     assert present(at) == {d: pytest.approx(v, rel=1e-9) for d, v in enumerate(map(float, map(str, z_of(model, 4))))}
     assert sentence(at) == words(backend.decode(model, z_of(model, 4)[None])[0])
@@ -145,7 +136,7 @@ def z_of(model, seed):
 
 
 def test_a_code_is_pasted(model):
-    at = open_page(run="explored", dims_locked="1")
+    at = open_page("dimensions", run="explored", dims_locked="1")
     z = np.array([0.1, -0.2, 1.75, 0.0, -2.5], np.float32)
     at.text_area(key=state.DIMENSIONS_PASTED).set_value(backend.write_code(z)).run()
     at.button(key="dims_take").click().run()
@@ -155,7 +146,7 @@ def test_a_code_is_pasted(model):
 
 @pytest.mark.parametrize("text", ["[1, 2]", "z", "[1, 2, 3, 4, NaN]", "{}", "[" * 50_000])
 def test_what_is_no_code_is_one_sentence_and_changes_nothing(model, text):
-    at = open_page(run="explored", dims="3:1.25")
+    at = open_page("dimensions", run="explored", dims="3:1.25")
     at.text_area(key=state.DIMENSIONS_PASTED).set_value(text).run()
     at.button(key="dims_take").click().run()
     (error,) = at.error
@@ -165,7 +156,7 @@ def test_what_is_no_code_is_one_sentence_and_changes_nothing(model, text):
 
 
 def test_an_empty_sentence_is_one_sentence(model):
-    at = open_page(run="explored", dims_from="Sentence")
+    at = open_page("dimensions", run="explored", dims_from="Sentence")
     at.text_input(key=state.DIMENSIONS_TEXT).set_value(" ").run()
     (error,) = at.error
     assert error.value.replace("\\", "") == "There is no sentence to encode: type some words."
@@ -173,7 +164,7 @@ def test_an_empty_sentence_is_one_sentence(model):
 
 def test_any_text_is_a_start(model):
     for text in ("🦊" * 5, "שלום עולם", "<img src=x onerror=alert(1)> $x$ **b**", "x" * 2000):
-        at = open_page(run="explored", dims_from="Sentence", dims_text=text)
+        at = open_page("dimensions", run="explored", dims_from="Sentence", dims_text=text)
         assert not at.error
         assert len(board(at)["dials"]) == 5
 
@@ -181,7 +172,7 @@ def test_any_text_is_a_start(model):
 def test_the_changes_of_one_run_do_not_go_to_another(explored, make_run):
     other = make_run("other")
     shutil.copytree(explored.model_path, other.model_path)
-    at = open_page(run="explored", dims="3:1.25")
+    at = open_page("dimensions", run="explored", dims="3:1.25")
     at.selectbox(key=state.RUN).set_value("other").run()
     assert not at.exception
     assert state.DIMENSIONS_CHANGES not in at.query_params
@@ -190,7 +181,7 @@ def test_the_changes_of_one_run_do_not_go_to_another(explored, make_run):
 def test_all_dimensions_are_shown_on_demand(explored, make_run, make_space):
     wide = make_run("wide")
     make_space(latent_size=12).save_pretrained(wide.model_path)
-    at = open_page(run="wide")
+    at = open_page("dimensions", run="wide")
     assert len(board(at)["dials"]) == 8
     at.toggle(key=state.DIMENSIONS_ALL).set_value(True).run()
     assert len(board(at)["dials"]) == 12
@@ -198,7 +189,7 @@ def test_all_dimensions_are_shown_on_demand(explored, make_run, make_space):
 
 
 def test_labels_are_shown_by_either_figure(model):
-    at = open_page(run="explored", dims_figure="MI")
+    at = open_page("dimensions", run="explored", dims_figure="MI")
     (chart,) = at.get("plotly_chart")
     drawn = json.loads(chart.proto.spec)["data"][0]
     assert drawn["y"] == ["subject"]
@@ -211,7 +202,7 @@ def test_a_collapsed_run_says_so_and_draws_no_noise(explored, make_run, monkeypa
     shutil.copytree(explored.model_path, collapsed.model_path)
     shutil.copy(explored.latents_path, collapsed.latents_path)
     monkeypatch.setattr("app.backend.models.decode", lambda of, codes, how=None: ["a man ."] * len(codes))
-    at = open_page(run="collapsed")
+    at = open_page("dimensions", run="collapsed")
     assert "its decoder ignores z" in said(at)
     assert "the sentence stays the same" in said(at)
     assert not at.get("bidi_component")
@@ -222,18 +213,18 @@ def test_a_collapsed_run_says_so_and_draws_no_noise(explored, make_run, monkeypa
 def test_a_defect_that_weaves_sentences_is_named(explored, make_run):
     defect = make_run("defect", "as-released")
     shutil.copytree(explored.model_path, defect.model_path)
-    assert "replays a defect" in said(open_page(run="defect"))
-    assert "replays a defect" not in said(open_page(run="explored"))
+    assert "replays a defect" in said(open_page("dimensions", run="defect"))
+    assert "replays a defect" not in said(open_page("dimensions", run="explored"))
 
 
 def test_a_run_without_a_model_is_no_choice(make_run):
     make_run("untrained")
-    at = open_page()
+    at = open_page("dimensions")
     assert "There is no trained model yet" in said(at)
 
 
 def test_a_run_deleted_while_its_page_is_open_is_one_sentence(explored):
-    at = open_page(run="explored")
+    at = open_page("dimensions", run="explored")
     shutil.rmtree(explored.path)
     at.run()
     assert not at.exception

@@ -2,35 +2,17 @@
 
 import json
 import os
-from pathlib import Path
 from urllib.parse import parse_qs
 
 import psutil
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.backend.races import Check, Lane
 from app.components import race_lanes
+from tests.app.frame import open_page, press, said
 from vae import recipes
 from vae.runs import Status
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
-
-
-def open_page(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/race.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
-
-
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "header", "code")
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 
 def shown(at):
@@ -116,21 +98,21 @@ def test_the_runs_of_a_race_are_stopped_together(pair, make_run, monkeypatch):
     stopped = []
     monkeypatch.setattr("app.backend.stop", stopped.append)
     make_run("going", state="running", share=0.5, pid=os.getpid(), process_started=psutil.Process().create_time())
-    at = open_page(race="sound,going")
+    at = open_page("race", race="sound,going")
     assert "How it ended" not in said(at)
-    next(button for button in at.button if button.label == "Stop the race").click().run()
+    press(at, "Stop the race")
     assert stopped == ["going"]
 
 
 def test_without_runs_the_form_is_open(root):
-    at = open_page()
+    at = open_page("race")
     assert at.button(key="race_launch").label == "Start the race"
     assert "4,000 sentences to train on" in said(at)
     assert "past the queue" in said(at)
 
 
 def test_runs_that_have_ended_are_replayed_and_the_end_is_told(pair):
-    at = open_page(race="sound,flat")
+    at = open_page("race", race="sound,flat")
     assert shown(at) == pair
     assert "sound** &nbsp; Healthy: the decoder reads z" in said(at)
     assert "flat** &nbsp; Collapsed: z is empty" in said(at)
@@ -142,19 +124,19 @@ def test_runs_that_have_ended_are_replayed_and_the_end_is_told(pair):
 
 
 def test_the_healthy_run_leads_on_though_it_is_named_last(pair):
-    at = open_page(race=["flat", "sound"])
+    at = open_page("race", race=["flat", "sound"])
     assert shown(at) == ["flat", "sound"]
     assert "Map of sound" in links(at)
 
 
 def test_a_run_that_there_is_not_is_said_not_to_be(pair):
-    at = open_page(race="sound,gone")
+    at = open_page("race", race="sound,gone")
     assert "race=gone" in said(at)
     assert shown(at) == ["sound"]
 
 
 def test_a_link_fills_the_form_in_and_launching_races_the_recipes_side_by_side(pair, launched):
-    at = open_page(race_recipes=["two-phase", "annealed-vae"], race_seed="5", race_size="Full")
+    at = open_page("race", race_recipes=["two-phase", "annealed-vae"], race_seed="5", race_size="Full")
     assert at.text_input(key=state.RACE_NAME).value == "1"
     at.button(key="race_launch").click().run()
     assert not at.exception
@@ -163,22 +145,22 @@ def test_a_link_fills_the_form_in_and_launching_races_the_recipes_side_by_side(p
 
 
 def test_a_size_or_a_recipe_that_there_is_not_is_said_not_to_be(root):
-    at = open_page(race_recipes=["two-phase", "three-phase"], race_size="huge")
+    at = open_page("race", race_recipes=["two-phase", "three-phase"], race_size="huge")
     assert "race_recipes=three-phase" in said(at)
     assert "race_size=huge" in said(at)
 
 
 def test_runs_that_differ_in_more_than_their_recipe_are_said_to(pair, make_run):
-    assert "differ in more" not in said(open_page(race="sound,flat"))
+    assert "differ in more" not in said(open_page("race", race="sound,flat"))
     make_run("seeded", config=recipes.get("plain-vae").with_settings(["train.seed=7", "model.base=fresh"]))
-    at = open_page(race="sound,seeded")
+    at = open_page("race", race="sound,seeded")
     assert "differ in more than their recipe: in their seed and starting weights" in said(at)
 
 
 def test_on_a_text_of_ones_own_all_begin_with_a_fresh_t5(root, tmp_path, launched):
     path = tmp_path / "mine.txt"
     path.write_text("\n".join(f"sentence {number} is here ." for number in range(60)), encoding="utf-8")
-    at = open_page()
+    at = open_page("race")
     at.segmented_control(key=state.RACE_TEXT).set_value("File path").run()
     assert "text is missing" in said(at)
     at.text_input(key=state.RACE_PATH).set_value(str(path)).run()
@@ -189,14 +171,14 @@ def test_on_a_text_of_ones_own_all_begin_with_a_fresh_t5(root, tmp_path, launche
 
 
 def test_one_recipe_is_no_race(root, launched):
-    at = open_page(race_recipes=["two-phase"])
+    at = open_page("race", race_recipes=["two-phase"])
     assert "two recipes" in said(at)
     assert at.button(key="race_launch").disabled
     assert not launched
 
 
 def test_a_name_that_somebody_typed_stays(root):
-    at = open_page()
+    at = open_page("race")
     at.text_input(key=state.RACE_NAME).set_value("monday").run()
     at.number_input(key=state.RACE_SEED).set_value(3).run()
     assert at.text_input(key=state.RACE_NAME).value == "monday"
@@ -209,5 +191,5 @@ def test_a_name_that_somebody_typed_stays(root):
 def test_a_link_says_where_the_race_is_first_seen(pair, text, place, monkeypatch):
     seen = []
     monkeypatch.setattr(race_lanes, "race_lanes", seen.append)
-    open_page(race="sound,flat", **({state.RACE_START: text} if text else {}))
+    open_page("race", race="sound,flat", **({state.RACE_START: text} if text else {}))
     assert seen[-1]["start"] == place

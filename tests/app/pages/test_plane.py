@@ -2,37 +2,22 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import backend, state
 from app.backend import Cut
 from app.components.plane_view import AT_FIRST
-
-FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
+from tests.app.frame import open_page, said
 
 
 def open_plane(**query):
-    at = AppTest.from_file(str(FRAME), default_timeout=60).run()
-    at.switch_page("app/pages/plane.py")
-    for key, value in ({state.PLANE_CELLS: "20"} | query).items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception
-    return at
+    return open_page("plane", **({state.PLANE_CELLS: "20"} | query))
 
 
 def drawing(at):
     return json.loads(at.get("bidi_component")[0].proto.json)
-
-
-def said(at):
-    kinds = ("markdown", "caption", "warning", "error", "info", "header", "html")
-    words = "\n".join(str(element.value) for kind in kinds[:-1] for element in at.get(kind)).replace("\\", "")
-    return words + "\n".join(element.proto.body for element in at.get("html"))
 
 
 def test_it_begins_with_the_principal_plane_read_everywhere(explored):
@@ -235,7 +220,7 @@ def test_the_dimensions_that_tell_most_come_first(explored):
 
 
 def test_what_a_model_says_is_never_markup(explored, monkeypatch):
-    monkeypatch.setattr(backend.models, "decode", lambda of, codes, how=None: ["<b>&</b> **x**"] * len(codes))
+    monkeypatch.setattr(backend.models, "decode", lambda of, codes, how=None, **_: ["<b>&</b> **x**"] * len(codes))
     at = open_plane(run="explored", plane_a="0.5,0.5", plane_window="0,0,1.5")
     card = at.get("html")[-1]
     assert "&lt;b&gt;&amp;&lt;/b&gt; **x**" in card.proto.body
