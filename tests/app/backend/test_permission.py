@@ -4,21 +4,19 @@ import hashlib
 import inspect
 import os
 import time
-from pathlib import Path
 from typing import get_origin
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streamlit.testing.v1 import AppTest
 
 from app import backend
 from app.backend import permission
+from tests.app.frame import FRAME, open_page
 from vae import jobs, latents, queue
 from vae.config import read_json
 from vae.runs import Notes
 
-FRAME = Path(__file__).resolve().parents[3] / "streamlit_app.py"
 PAGES = sorted(path.stem for path in (FRAME.parent / "app" / "pages").glob("[a-z]*.py"))
 
 RESERVED = {
@@ -53,7 +51,7 @@ OPEN = {
     *("sweep_command", "sweep_cost", "sweep_name", "sweep_names", "table", "tex"),
     *("trajectory", "turns", "verdict", "walk", "walk_command", "walk_python"),
     *("witnesses", "word_changes", "write_changes", "write_code", "linear_vae"),
-    *("predict", "predicted", "absent", "cube"),
+    *("predict", "predicted", "absent", "cube", "warm", "pass_over_libraries"),
 }
 """What only reads, computes in memory, or keeps in memory what readers say."""
 
@@ -161,13 +159,7 @@ def classroom(explored, make_measured, make_run, make_space, root):
 
 
 def visit(page, **query):
-    at = AppTest.from_file(str(FRAME), default_timeout=120)
-    at.run()
-    at.switch_page(f"app/pages/{page}.py")
-    for key, value in query.items():
-        at.query_params[key] = value
-    at.run()
-    assert not at.exception, page
+    at = open_page(page, **query)
     assert not [error.value for error in at.error if "read-only" in error.value], page
     return at
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from streamlit.runtime.runtime import RuntimeState
-from streamlit.testing.v1 import AppTest
 
 from app import backend
 from app.backend import warming
+from tests.app.frame import open_page
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -48,8 +48,7 @@ def test_nothing_begins_without_a_browser(fetched, monkeypatch):
 
 def test_nothing_begins_where_pages_are_tested(fetched, make_run):
     make_run("one")
-    at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
-    assert not at.exception
+    open_page()
     assert not fetched.done.wait(0.1)
 
 

@@ -1,10 +1,19 @@
-"""How sample and interpolate turn codes into words. What else they do stands in tests/vae/test_cli.py."""
+"""How sample and interpolate turn codes into words, and encode words into codes."""
 
 import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import vae as package
+from vae import runs
+from vae.runs import Run
+
+Say = Callable[..., Any]
 
 RUN = "captions-two-phase"
 A, B = "a man is waiting for a bus .", "two dogs are sleeping on a rug ."
@@ -92,3 +101,59 @@ REFUSED = [
 @pytest.mark.parametrize(("words", "complaint"), REFUSED, ids=[" ".join(words) for words, _ in REFUSED])
 def test_a_setting_without_effect_is_one_line(vae, command, words, complaint):
     assert re.search(complaint, vae(command[0], "nothing", *command[1:], *words).complaint)
+
+
+def test_a_snapshot_samples_and_interpolates_with_its_own_weights(vae: Say, trained: Run) -> None:
+    first = min(trained.snapshots())
+    space = package.load(trained.path, first)
+    words = ("--snapshot", str(first), "--seed", "9", "--json")
+    assert vae("sample", "trained", "-n", "3", *words).document["sentences"] == space.decode(space.sample_prior(3, 9))
+    path = space.interpolate(*space.sample_prior(2, 9), steps=3)
+    said = vae("interpolate", "trained", "--prior", "--steps", "3", *words).document["path"]
+    assert [row["text"] for row in said] == space.decode(path)
+    assert space.decode(path) != package.load(trained.path).decode(path)
+    assert "has no snapshot of step 999" in vae("sample", "trained", "--snapshot", "999").err
+
+
+def test_encoding_keeps_every_line_in_order(vae: Say, trained: Run, tmp_path: Path) -> None:
+    import pandas as pd
+
+    texts = ["a man is riding a bus .", "", "a man is riding a bus .", "ünïcode 🙂 שלום", "x" * 10_000]
+    Path("lines.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    said = vae("encode", "trained", "--file", "lines.txt", "--out", "lines.parquet", "--json")
+    assert said.document == {"out": "lines.parquet", "sentences": 5, "latent_size": 6}
+    frame = pd.read_parquet("lines.parquet")
+    assert frame["text"].tolist() == texts
+    mean = package.load(trained.path).encode(texts).mean.numpy()
+    assert frame[[f"mu_{i}" for i in range(6)]].to_numpy() == pytest.approx(mean)
+
+    Path("rows.jsonl").write_text(
+        '{"text": "a", "kind": 1}\n{"text": null, "kind": 2}\n{"kind": 3}\n', encoding="utf-8"
+    )
+    assert vae("encode", "trained", "--file", "rows.jsonl", "--out", "rows.parquet").out.startswith("3 sentences")
+    frame = pd.read_parquet("rows.parquet")
+    assert (frame["text"].tolist(), frame["kind"].tolist()) == (["a", "", ""], [1, 2, 3])
+
+    assert vae("encode", "trained", "--file", "rows.jsonl", "--out", "rows.zip").status == 0
+    with zipfile.ZipFile("rows.zip") as archive:
+        assert archive.read("metadata.tsv").decode() == "text\tkind\na\t1\n\t2\n\t3\n"
+        values = [line.split("\t") for line in archive.read("tensors.tsv").decode().splitlines()]
+    assert np.array(values, float) == pytest.approx(frame.filter(regex="^mu_").to_numpy(), rel=1e-4)
+
+    Path("mixed.jsonl").write_text('{"text": "a", "kind": 1}\n{"text": "b", "kind": "two"}\n', encoding="utf-8")
+    assert "mixes kinds" in vae("encode", "trained", "--file", "mixed.jsonl", "--out", "mixed.parquet").err
+    Path("other.csv").write_text("sentence,label\na,b\n", encoding="utf-8")
+    assert "no column 'text'" in vae("encode", "trained", "--file", "other.csv", "--out", "other.parquet").err
+    assert not Path("mixed.parquet").exists()
+
+
+def test_encoding_a_table_whose_sentences_have_another_name(vae: Say, trained: Run) -> None:
+    import pandas as pd
+
+    config = trained.config.with_settings(["data.text_column=caption"])
+    runs.write_json(trained.path / "config.json", config.to_dict())
+    Path("table.csv").write_text("text,caption,label\nleft,a man .,x\n,a dog .,y\n", encoding="utf-8")
+    assert vae("encode", "trained", "--file", "table.csv", "--out", "table.parquet").status == 0
+    frame = pd.read_parquet("table.parquet")
+    assert list(frame)[:2] == ["text", "label"]
+    assert (frame["text"].tolist(), frame["label"].tolist()) == (["a man .", "a dog ."], ["x", "y"])

@@ -1,0 +1,138 @@
+"""What the command line measures is what Python measures, of one model or of several side by side."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from vae import doctor, report, runs
+from vae.cli import measuring
+from vae.runs import Run
+
+Say = Callable[..., Any]
+
+
+def test_evaluating_samples_and_paths_are_those_of_python(vae: Say, trained: Run, corpus_file: Path) -> None:
+    import vae as package
+    from vae import evaluate
+    from vae.corpora import Corpus
+
+    space = package.load(trained.path)
+    words = ("evaluate", "trained", "--seed", "3", "--samples", "2", "--split", "valid")
+    document = vae(*words, "--json").document
+    expected = evaluate.evaluate(
+        space, Corpus.open(trained.corpus_path).valid, seed=3, samples=2, objective=trained.config.phase2
+    )
+    figures = expected.to_dict()
+    assert document == {"run": "trained", "split": "valid", "verdict": doctor.diagnose(figures).name} | json.loads(
+        json.dumps(figures)
+    )
+    assert report.load(trained, "valid") == expected
+    other = vae("evaluate", str(trained.path), "--samples", "2", "--data", f"file:{corpus_file}", "--json").document
+    assert other["sentences"] == len(Corpus.open(trained.corpus_path).test)
+    assert report.load(trained) is None  # of another corpus nothing is kept
+    model = vae("evaluate", str(trained.model_path), "--samples", "2", "--data", f"file:{corpus_file}", "--json")
+    assert model.document == other | {"run": "model", "kl_charged_nats": None}
+
+    z = space.sample_prior(4, 9)
+    assert vae("sample", "trained", "-n", "4", "--seed", "9", "--json").document == {
+        "seed": 9,
+        "sentences": space.decode(z),
+    }
+    assert vae("sample", "trained", "-n", "4", "--seed", "9").out.split("\n")[:-1] == space.decode(z)
+
+    said = vae("interpolate", "trained", "--prior", "--seed", "9", "--steps", "5", "--method", "slerp", "--json")
+    path = space.interpolate(*space.sample_prior(2, 9), steps=5, method="slerp")
+    assert said.document == {
+        "method": "slerp",
+        "path": [{"t": i / 4, "text": text} for i, text in enumerate(space.decode(path))],
+    }
+    ends = ("a man is riding a bus .", "nobody waits for it .")
+    said = vae(
+        "interpolate", "trained", "--from", ends[0], "--to", ends[1], "--steps", "3", "--extend", "0.5", "--json"
+    )
+    path = space.interpolate(*space.encode(ends).mean, steps=3, extend=0.5)
+    assert [(row["t"], row["text"]) for row in said.document["path"]] == list(
+        zip((-0.5, 0.5, 1.5), space.decode(path), strict=True)
+    )
+    assert "-0.50  " in vae("interpolate", "trained", "--prior", "--extend", "0.5").out
+
+
+def test_maps_and_verdicts(vae: Say, trained: Run) -> None:
+    said = vae("project", "trained", "--method", "pca", "--refit", "--json").document
+    assert said == {
+        "run": str(trained.path),
+        "method": "pca",
+        "sentences": said["sentences"],
+        "file": str(trained.projections_path / "pca.parquet"),
+    }
+    assert Path(said["file"]).is_file()
+    last = vae("doctor", "trained", "--json").document
+    fresh = vae("doctor", "trained", "--evaluate", "--json").document
+    assert last["figures"]["split"] == "valid"
+    document = vae("evaluate", "trained", "--samples", "1", "--json").document
+    assert document["verdict"] == fresh["name"]
+    assert fresh["figures"] == {name: value for name, value in document.items() if name in fresh["figures"]}
+    assert vae("doctor", "trained", "--json").document["figures"] == fresh["figures"]  # the report is newer
+
+
+def test_several_models_side_by_side(vae: Say, trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    shutil.copytree(trained.path, runs.root() / "twin")
+    words = ("evaluate", "trained", "twin", "--samples", "3")
+    said = vae(*words, "--against", "twin")
+    head, first = said.out.splitlines()[:2]
+    assert head.split() == ["trained", "twin"]
+    assert first.startswith("PPL")
+    assert first.split()[1] == first.split()[2]
+    assert "NLL_3" in said.out
+    assert "trained against twin: a sentence costs 0.00 nats more (NLL, paired, 95 %: +0.00 to +0.00)." in said.out
+    first, second = vae(*words, "--against", "twin", "--json").document
+    assert first["against"]["nll_nats"]["difference"] == 0
+    assert (first["run"], second["run"]) == ("trained", "twin")
+    table = vae(*words, "--csv").out.splitlines()
+    assert table[0].startswith("run,split,")
+    assert [row.split(",")[0] for row in table[1:]] == ["trained", "twin"]
+    assert vae(*words, "--latex").out.startswith("\\begin{tabular}{l")
+    assert "NLL$_{3}$" in vae(*words, "--latex").out
+    assert "not allowed with" in vae(*words, "--latex", "--csv").err
+    assert "passes" not in said.err  # it took no time
+
+
+def test_other_sentences_are_not_compared(vae: Say, trained: Run, corpus_file: Path) -> None:
+    shutil.copytree(trained.path, runs.root() / "twin")
+    path = runs.find("twin").corpus_path / "test.parquet"
+    import pandas as pd
+
+    pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
+    said = vae("evaluate", "trained", "--samples", "1", "--against", "twin")
+    assert said.status == 2
+    assert "different sentences: evaluate both runs on the same --data" in said.err
+
+
+def test_a_report_that_cannot_be_kept_is_still_printed(vae: Say, trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "save", full)
+    said = vae("evaluate", "trained", "--samples", "1")
+    assert said.status == 0
+    assert "could not be kept" in said.err
+    assert "No space left on device" in said.err
+    assert "PPL" in said.out
+
+
+def test_long_work_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr(measuring.time, "monotonic", lambda: next(clock) * 0.4)
+    with measuring.progress("mine, 10 sentences", 10) as watch:
+        for done in range(1, 30):
+            watch(done, 30)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "mine, 10 sentences: 0 of 3 passes"
+    assert lines[-1] == "mine, 10 sentences: 2 of 3 passes"
+    assert len(lines) < 15
