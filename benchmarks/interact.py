@@ -82,15 +82,15 @@ FRAMES = """() => {
 
 
 @contextlib.contextmanager
-def served(script: Path, folder: Path, log: Path | None = None) -> Iterator[str]:
-    """A Streamlit script on a free port; what it says goes to a log."""
+def served(script: Path, folder: Path, log: Path | None = None, program: str = "streamlit") -> Iterator[str]:
+    """A Streamlit script on a free port; what it says goes to a log. A `program` takes the arguments of Streamlit's."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     flags = [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
     with Path(log or os.devnull).open("wb") as words:
         app = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(script), *flags],
+            [sys.executable, "-m", program, "run", str(script), *flags],
             cwd=ROOT,
             env=os.environ | {"BOTTLENECK_RUNS": str(folder)},
             stdout=words,
