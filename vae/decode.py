@@ -23,7 +23,7 @@ Choose = Callable[[Float[Tensor, "batch vocabulary"]], Int[Tensor, " batch"]]
 Watch = Callable[[Int[Tensor, "batch length"]], None]
 
 
-AT_ONCE = 256
+AT_ONCE = 128
 """Rows that are decoded together at most: what many of them remember has to stay in the CPU's cache."""
 
 
