@@ -7,6 +7,7 @@ import itertools
 import os
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,18 @@ hypothesis.settings.register_profile(
     "calm", deadline=None
 )  # the first example pays for what is loaded; cores are shared
 hypothesis.settings.load_profile("calm")
+
+
+FIRST = ("tests/benchmarks/", "tests/browser/", "tests/vae/test_several_processes.py", "tests/vae/test_faults.py")
+"""What waits for other processes. Benchmarks come before browsers: Playwright keeps the thread's event loop to itself."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, then files of many tests, so that no worker is left alone with one at the end."""
+    files = [item.nodeid.partition("::")[0] for item in items]
+    counts = Counter(files)
+    places = {file: next((i for i, start in enumerate(FIRST) if file.startswith(start)), len(FIRST)) for file in counts}
+    items.sort(key=lambda item: (places[file := item.nodeid.partition("::")[0]], -counts[file], file))
 
 
 def pytest_collection_finish() -> None:

@@ -12,12 +12,10 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
-
-from vae import runs
 
 FRAME = Path(__file__).resolve().parents[2] / "streamlit_app.py"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -51,20 +49,19 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
+@pytest.fixture(scope="session")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the app that all tests share looks for runs."""
+    return tmp_path_factory.mktemp("app") / "runs"
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of runs that the app is pointed to. What still trains there at the end is ended."""
-    path = tmp_path / "runs"
-    path.mkdir()
-    monkeypatch.setenv("BOTTLENECK_RUNS", str(path))
-    yield path
-    for run in runs.list_runs(path):
-        status = run.status
-        if status.state in runs.ACTIVE and status.pid:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(status.pid)
-                process.kill()
-                process.wait(PATIENCE)
+def folder(runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of runs that the app is pointed to, empty."""
+    runs_folder.mkdir()
+    monkeypatch.setenv("BOTTLENECK_RUNS", str(runs_folder))
+    yield runs_folder
+    runs_folder.rename(runs_folder.with_name(f"runs-{time.time_ns()}"))  # whoever is late finds nothing to write to
 
 
 @pytest.fixture
@@ -73,28 +70,50 @@ def frame() -> Path:
     return FRAME
 
 
+@pytest.fixture(scope="session")
+def app(runs_folder: Path) -> Iterator[Served]:
+    """The app, served for all tests: it imports torch and opens a model once."""
+    with served(FRAME, runs_folder) as app:
+        yield app
+
+
 @pytest.fixture
-def address(folder: Path, tmp_path: Path, frame: Path) -> Iterator[str]:
-    """The app, served on a free port of this computer."""
+def address(request: pytest.FixtureRequest, folder: Path, frame: Path) -> Iterator[str]:
+    """Where the app is served, or the page of a test's own."""
+    with contextlib.ExitStack() as stack:
+        app = request.getfixturevalue("app") if frame == FRAME else stack.enter_context(served(frame, folder))
+        yield app.address
+        for child in app.process.children(recursive=True):  # a training, a UMAP on its way
+            _end(child)
+
+
+class Served(NamedTuple):
+    """Where an app is served, and by whom."""
+
+    address: str
+    process: psutil.Popen
+
+
+@contextlib.contextmanager
+def served(frame: Path, folder: Path) -> Iterator[Served]:
+    """Serve a script on a free port of this computer; it looks for runs in `folder`."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     options = {"server.port": port, "server.address": "127.0.0.1", "server.headless": "true"}
     flags = [f"--{name}={value}" for name, value in options.items()]
-    log = tmp_path / "app.log"
+    environment = os.environ | {"BOTTLENECK_RUNS": str(folder)}
+    log = folder.with_name(f"app-{port}.log")
     with log.open("wb") as words:
         command = [sys.executable, "-m", "streamlit", "run", str(frame), *flags]
-        app = subprocess.Popen(command, cwd=FRAME.parent, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": words, "stderr": words}
+        app = psutil.Popen(command, cwd=FRAME.parent, env=environment, **streams)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health", app, log)
-        yield f"http://127.0.0.1:{port}"
+        yield Served(f"http://127.0.0.1:{port}", app)
     finally:
-        children = psutil.Process(app.pid).children(recursive=True) if app.poll() is None else []
         app.terminate()
         app.wait(PATIENCE)
-        for child in children:  # a UMAP on its way
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
 
 
 @pytest.fixture
@@ -113,13 +132,18 @@ def page(browser: Any, address: str) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def settled() -> Callable[[Any], None]:
     """`settled(page)` waits until the app has answered what was just done, and nothing moves any more."""
+    return lambda page: page.evaluate(SETTLED, 1000 * PATIENCE)
 
-    def wait(page: Any) -> None:
-        page.wait_for_timeout(300)
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for()
-        page.wait_for_timeout(300)
 
-    return wait
+SETTLED = """async (patience) => {
+  const begun = performance.now();
+  for (let since = begun; performance.now() - since < 350; await new Promise((wake) => setTimeout(wake, 25))) {
+    const app = document.querySelector('[data-testid="stApp"]');
+    if (app?.dataset.testScriptState !== "notRunning") since = performance.now();
+    if (since - begun > patience) throw new Error(`The app is ${app?.dataset.testScriptState}.`);
+  }
+}"""
+"""For a third of a second no script has run."""
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +157,15 @@ def turn_to() -> Callable[[Any, str, str], None]:
     return choose
 
 
-def _wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
+def _end(process: psutil.Process) -> None:
+    """Kill a process that an app has started; it does nothing more, though the app may not have noticed its end."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.kill()
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.02)
+
+
+def _wait_for(url: str, app: psutil.Popen, log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and app.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
