@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.vae.backbones.tiny import FLAN, MakeT5
 from vae import backbones, decode
 from vae.backbones.lstm import LSTMBackbone
 from vae.batching import Batch
 from vae.config import PARTS
 from vae.model import TextVAE
-
-MakeT5 = Callable[..., Any]
 
 
 class Shape(NamedTuple):
@@ -26,7 +24,6 @@ class Shape(NamedTuple):
     sizes: dict[str, Any]
 
 
-FLAN = {"head": True, "tie_word_embeddings": False, "feed_forward_proj": "gated-gelu", "d_kv": 12}
 SHAPES: dict[str, Shape] = {
     "t5": Shape("t5", {}),
     "t5, deeper decoder": Shape("t5", {"num_layers": 1, "num_decoder_layers": 3}),

@@ -2,7 +2,6 @@
 
 import copy
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +10,11 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
+from tests.vae.backbones.tiny import VARIANTS, MakeT5, some_ids, some_memory
 from vae import backbones, decode
 from vae.backbones.slots import SlotsT5
 from vae.backbones.t5 import T5Backbone
 from vae.model import TextVAE
-
-MakeT5 = Callable[..., Any]
-
-FLAN = {"head": True, "tie_word_embeddings": False, "feed_forward_proj": "gated-gelu", "d_kv": 12}
-VARIANTS: dict[str, dict[str, Any]] = {
-    "t5": {},
-    "deeper decoder": {"num_layers": 1, "num_decoder_layers": 3},
-    "d_kv": {"d_model": 24, "d_kv": 5, "num_heads": 3},
-    "flan": FLAN,
-    "large epsilon": {"layer_norm_epsilon": 0.1},
-}
-
-
-@pytest.fixture(params=VARIANTS, ids=list(VARIANTS))
-def t5(request: pytest.FixtureRequest, make_t5: MakeT5) -> Any:
-    return make_t5(3, **VARIANTS[request.param])
-
-
-def some_ids(rows: int = 4, length: int = 7, seed: int = 0) -> Tensor:
-    return torch.randint(35, 330, (rows, length), generator=torch.Generator().manual_seed(seed))
-
-
-def some_memory(backbone: T5Backbone, rows: int = 4, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(rows, backbone.memory_size, generator=torch.Generator().manual_seed(seed))
 
 
 def as_encoded(memory: Tensor, slots: int) -> BaseModelOutput:

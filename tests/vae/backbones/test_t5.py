@@ -1,6 +1,5 @@
 """T5 with z as its memory, against the library's own forward and against attention written out in full."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,35 +9,9 @@ from torch import Tensor
 from transformers import T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
+from tests.vae.backbones.tiny import MakeT5, some_ids, some_memory
 from vae import backbones
 from vae.backbones.t5 import LatentCrossAttention, T5Backbone
-
-VARIANTS: dict[str, dict[str, Any]] = {
-    "t5": {},
-    "deeper decoder": {"num_layers": 1, "num_decoder_layers": 3},
-    "d_kv": {"d_model": 24, "d_kv": 5, "num_heads": 3},
-    "untied": {"head": True, "tie_word_embeddings": False},
-    "flan": {"head": True, "tie_word_embeddings": False, "feed_forward_proj": "gated-gelu", "d_kv": 12},
-    "large epsilon": {"layer_norm_epsilon": 0.1},
-    "few buckets": {"relative_attention_num_buckets": 6, "relative_attention_max_distance": 9},
-    "gated, tied": {"feed_forward_proj": "gated-silu", "tie_word_embeddings": False},
-}
-
-MakeT5 = Callable[..., Any]
-
-
-@pytest.fixture(params=VARIANTS, ids=list(VARIANTS))
-def t5(request: pytest.FixtureRequest, make_t5: MakeT5) -> Any:
-    return make_t5(3, **VARIANTS[request.param])
-
-
-def some_ids(rows: int = 4, length: int = 7, seed: int = 0) -> Tensor:
-    return torch.randint(35, 330, (rows, length), generator=torch.Generator().manual_seed(seed))
-
-
-def some_memory(backbone: T5Backbone, rows: int = 4, seed: int = 0) -> Tensor:
-    return 3 * torch.randn(rows, backbone.memory_size, generator=torch.Generator().manual_seed(seed))
-
 
 # ------------------------------------------------------------------------------------------------ one-slot attention
 
