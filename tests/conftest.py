@@ -44,7 +44,7 @@ hypothesis.settings.load_profile("calm")
 
 
 FIRST = ("tests/benchmarks/", "tests/browser/", "tests/vae/test_several_processes.py", "tests/vae/test_faults.py")
-"""What waits for other processes. Benchmarks come before browsers: Playwright keeps the thread's event loop to itself."""
+"""What waits for other processes. Benchmarks come before browsers: Playwright keeps the event loop to itself."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

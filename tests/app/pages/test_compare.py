@@ -2,12 +2,10 @@
 
 from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 
-from app import backend, figures, palette, state
+from app import backend, palette, state
 from app.components import many_runs, run_differences, run_table
-from app.glossary import METRICS
 from tests.app.frame import html, open_page, press, said
 from vae import jobs, recipes, runs
 from vae.runs import Notes
@@ -246,32 +244,3 @@ def test_runs_of_one_colour_have_different_lines():
     colours = dict.fromkeys("abc", palette.PALETTE[0]) | {"d": palette.PALETTE[1]}
     looks = many_runs.looks_of({name: name for name in "abcd"}, colours)
     assert len({(look.colour, look.dash) for look in looks.values()}) == 4
-
-
-def test_the_curves_show_every_run_the_ceiling_and_the_end_of_a_phase():
-    frame = pd.DataFrame({"run": ["a", "a", "b"], "step": [0, 5, 0], "mi_nats": [0.1, 3.0, None]})
-    frame["mi_ceiling_nats"] = 6.0
-    looks = {"a": figures.Look("max_0", "#111"), "b": figures.Look("max_1", "#222", "dash")}
-    drawn = figures.over_steps(frame, METRICS["mi_nats"], looks, ends=[3])
-    assert [trace.name for trace in drawn.data] == ["max_0", "max_1"]
-    assert list(drawn.data[0].y) == [0.1, 3.0]
-    assert {shape.x0 for shape in drawn.layout.shapes} >= {3}
-    assert 6.0 in {shape.y0 for shape in drawn.layout.shapes}
-
-
-def test_final_values_stand_in_the_order_of_the_axis_with_gaps_where_there_are_none():
-    frame = pd.DataFrame(
-        {"value": ["10", "9"], "group": ["max", "max"], "label": ["x", "y"], "kl_nats": [1.0, float("nan")]}
-    )
-    drawn = figures.by_axis(frame, METRICS["kl_nats"], "z", ["9", "10"])
-    assert list(drawn.data[0].x) == ["9", "10"]
-    assert pd.isna(drawn.data[0].y[0])
-    assert drawn.data[0].y[1] == 1.0
-
-
-def test_the_axis_of_mi_reaches_its_ceiling_so_that_a_collapse_is_seen_as_one():
-    frame = pd.DataFrame({"value": ["1"], "group": [""], "label": ["x"], "mi_nats": [0.0], "mi_ceiling_nats": [6.2]})
-    drawn = figures.by_axis(frame, METRICS["mi_nats"], "z", ["1"])
-    assert drawn.layout.yaxis.range[1] > 6.2
-    assert [shape.y0 for shape in drawn.layout.shapes] == [6.2]
-    assert not figures.by_axis(frame.assign(kl_nats=0.0), METRICS["kl_nats"], "z", ["1"]).layout.shapes

@@ -1,53 +1,28 @@
-"""Figures that leave the app as files, or stand still, in Plotly: a data frame in, a figure out.
-
-No streamlit, no vae, no state. What is secondary is drawn in `palette.QUIET`: one figure serves light and dark.
-"""
+"""Figures of what an evaluation measures: where a run lies, what its KL is made of, and what its z is worth."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from app import palette
-from app.glossary import METRICS, PHASES, Metric
+from app.figures.look import OVER_LINE, still
+from app.glossary import METRICS, PHASES
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-DASHES = ("solid", "dash", "dot", "dashdot")
-"""Kinds of line, for when there are more lines than colours."""
-
-
-class Look(NamedTuple):
-    """How the line of a run looks, and what it is called."""
-
-    label: str
-    colour: str
-    dash: str = "solid"
-
-
-def map_to_keep(frame: pd.DataFrame, title: str, axes: tuple[str, str]) -> PlotlyFigure:
-    """A map to take along: columns x, y, text and group; a colour a group, the sentence on hover, legend to switch."""
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for index, (group, rows) in enumerate(frame.groupby("group", sort=True)):
-        figure.add_scattergl(
-            x=rows["x"],
-            y=rows["y"],
-            text=rows["text"].str.wrap(60).str.replace("\n", "<br>"),
-            name=str(group),
-            mode="markers",
-            marker={"size": 6, "opacity": 0.75, "color": palette.PALETTE[index % len(palette.PALETTE)]},
-            hovertemplate="%{text}<extra>%{fullData.name}</extra>",
-        )
-    figure.update_layout(title=title, template="plotly_white", legend_title_text="", dragmode="pan")
-    figure.update_xaxes(title=axes[0], zeroline=False)
-    figure.update_yaxes(title=axes[1], zeroline=False, scaleanchor="x")
-    return figure
+_POINTS: Mapping[bool, Any] = {False: {"size": 17}, True: {"size": 12, "symbol": "diamond"}}
+"""The point of a run and of a yardstick, which may cover it."""
+_MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
+_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 8, "xshift": 6}
+_PLACE = (
+    "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats"
+    "<extra>%{customdata[0]}</extra>"
+)
 
 
 def rate_distortion(
@@ -107,7 +82,7 @@ def rate_distortion(
             name=run,
             hovertemplate=_PLACE,
         )
-    _still(figure, METRICS["kl_nats"].axis, METRICS["rec_nats"].axis, height=480)
+    still(figure, METRICS["kl_nats"].axis, METRICS["rec_nats"].axis, height=480)
     figure.update_xaxes(range=view["x"], constrain="range", constraintoward="left", fixedrange=False, zeroline=False)
     figure.update_yaxes(range=view["y"], scaleanchor="x", constraintoward="bottom", fixedrange=False, zeroline=False)
     return figure
@@ -145,7 +120,7 @@ def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
             insidetextfont={"color": "white"},
             hovertemplate="%{y}, " + name + ": %{x:,.3~r} nats<extra></extra>",
         )
-    _still(figure, METRICS["kl_nats"].axis, "", height=190 + 44 * len(frame))
+    still(figure, METRICS["kl_nats"].axis, "", height=190 + 44 * len(frame))
     figure.update_layout(barmode="stack", uniformtext={"minsize": 12, "mode": "hide"})
     figure.update_layout(legend={"traceorder": "normal", "entrywidth": 290})  # room for the words in any font
     figure.update_xaxes(range=[0, 1.05 * max(kl.max(), METRICS["kl_nats"].reach)])
@@ -188,7 +163,7 @@ def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
         hovertemplate=f"{hover}<extra>ceiling ln N</extra>",
     )
     top = min(3 * frame["mi_ceiling_nats"].max(), max(frame["mi_upper_nats"].max(), frame["mi_ceiling_nats"].max()))
-    _still(figure, "N, sentences", METRICS["mi_nats"].axis, height=380)
+    still(figure, "N, sentences", METRICS["mi_nats"].axis, height=380)
     figure.update_xaxes(type="log", dtick=2 * math.log10(2), tick0=math.log10(16), tickformat=",d")
     figure.update_yaxes(range=[-0.03 * top, 1.05 * top])
     return figure
@@ -207,7 +182,7 @@ def dimensions(
         "hovertemplate": "z%{customdata[0]}: %{customdata[1]:,.3~r}<extra></extra>",
     }
     figure = go.Figure()
-    _still(figure, "dimension of z, by KL", axis, height=300)
+    still(figure, "dimension of z, by KL", axis, height=300)
     figure.update_xaxes(range=[0.2, len(order) + 0.8])
     if line is None:
         shown = [values[dimension] for dimension in order]
@@ -217,41 +192,9 @@ def dimensions(
         shown = [max(values[dimension], floor) for dimension in order]
         figure.add_scatter(y=shown, mode="markers", marker={"color": colour, "size": 9}, **look)
         figure.add_hline(y=line, line={"color": palette.QUIET, "dash": "dot", "width": 2})
-        figure.add_annotation(x=len(order), y=math.log10(line), text=f"in use above {line:g}", **_OVER_LINE)
+        figure.add_annotation(x=len(order), y=math.log10(line), text=f"in use above {line:g}", **OVER_LINE)
         ends = [math.log10(floor) - 0.15, math.log10(max(2, 2 * max(shown)))]
         figure.update_yaxes(type="log", dtick=1, tickformat="~g", range=ends)
-    return figure
-
-
-def associations(frame: pd.DataFrame, order: Sequence[int], hover: str, *, top: float) -> PlotlyFigure:
-    """What each label tells about each dimension, as a heat map: a row a label, the dimensions in the order given.
-
-    `frame` has the columns label, dimension, value and, for the words under the pointer, limit; `hover` is those words
-    with their figures: `%{z}` the value, `%{customdata}` the limit. `top` is the value of the full colour.
-    """
-    import plotly.graph_objects as go
-
-    labels = list(dict.fromkeys(frame["label"]))
-    values = frame.pivot(index="label", columns="dimension", values="value").loc[labels, list(order)]
-    limits = frame.pivot(index="label", columns="dimension", values="limit").loc[labels, list(order)]
-    figure = go.Figure(
-        go.Heatmap(
-            x=[f"z{dimension}" for dimension in order],
-            y=labels,
-            z=values.to_numpy(),
-            customdata=limits.to_numpy(),
-            zmin=0,
-            zmax=top,
-            colorscale=[[0, "rgba(47, 127, 193, 0.03)"], [1, "rgba(47, 127, 193, 1)"]],  # over any ground
-            xgap=1,
-            ygap=1,
-            colorbar={"thickness": 12, "outlinewidth": 0},
-            hovertemplate=f"%{{y}} · %{{x}}<br>{hover}<extra></extra>",
-        )
-    )
-    _still(figure, "dimension of z, by KL", "", height=110 + 30 * len(labels))
-    figure.update_xaxes(type="category", tickfont={"size": 11}, showgrid=False, zeroline=False)
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, zeroline=False)
     return figure
 
 
@@ -275,7 +218,7 @@ def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
             hovertemplate="token %{x}: %{y:,.3~r} nats more with another z,<br>%{customdata[0]:,.3~r} nats with its own"
             " (%{customdata[1]:,} sentences)<extra>%{fullData.name}</extra>",
         )
-    _still(figure, "token of the sentence", f"{METRICS['delta_nll_nats'].symbol} (nats a token)", height=360)
+    still(figure, "token of the sentence", f"{METRICS['delta_nll_nats'].symbol} (nats a token)", height=360)
     figure.update_xaxes(range=[0.5, frame["position"].max() + 1.5])
     return figure
 
@@ -308,121 +251,11 @@ def gaps(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
         )
     )
     low, high = min(frame["low"].min(), -0.5), max(frame["high"].max(), 0.5)
-    _still(figure, "less ← cost with z (nats) → more", "", height=120 + 40 * len(frame))
+    still(figure, "less ← cost with z (nats) → more", "", height=120 + 40 * len(frame))
     figure.update_xaxes(range=[low - 0.08 * (high - low), high + 0.08 * (high - low)], zeroline=False)
     figure.add_vline(x=0, line={"color": palette.QUIET, "width": 2})
     figure.update_yaxes(autorange="reversed", range=[-0.6, len(frame) - 0.4])
     return figure
-
-
-_POINTS: Mapping[bool, Any] = {False: {"size": 17}, True: {"size": 12, "symbol": "diamond"}}
-"""The point of a run and of a yardstick, which may cover it."""
-_MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
-_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 8, "xshift": 6}
-_OVER_LINE: Mapping[str, Any] = {
-    "showarrow": False,
-    "xanchor": "right",
-    "yanchor": "bottom",
-    "font": {"color": palette.FAINT},
-}
-_PLACE = (
-    "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats"
-    "<extra>%{customdata[0]}</extra>"
-)
-
-
-def over_steps(
-    frame: pd.DataFrame, metric: Metric, looks: Mapping[str, Look], *, ends: Sequence[int] = (), top: float = 0.0
-) -> PlotlyFigure:
-    """A figure of many runs over the steps of training, as in Figures 2 and 3 of Park & Lee 2021.
-
-    `frame` has the columns run, step and the metric's name; for MI also the ceiling, drawn dotted. `ends` are steps at
-    which a phase ends in every run; `top` is what the axis shows at least.
-    """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    own = frame.dropna(subset=[metric.name])
-    for run, look in looks.items():
-        rows = own[own["run"] == run]
-        figure.add_scatter(
-            x=rows["step"],
-            y=rows[metric.name],
-            mode="lines+markers",
-            marker={"size": 5},
-            line={"color": look.colour, "dash": look.dash, "width": 2},
-            name=look.label,
-            showlegend=True,
-            hovertemplate="step %{x:,}: %{y:,.3~r}<extra>%{fullData.name}</extra>",
-        )
-    ceiling = _ceiling(figure, own, metric)
-    for step in ends:
-        figure.add_vline(x=step, line={"color": palette.QUIET, "width": 1})
-    high = max(top, ceiling, metric.reach, own[metric.name].max() if len(own) else 0)
-    _still(figure, "step", metric.axis, height=400 + 9 * len(looks))
-    figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
-    figure.update_yaxes(range=[min(0, own[metric.name].min() if len(own) else 0) - 0.03 * high, 1.06 * high])
-    return figure
-
-
-def by_axis(frame: pd.DataFrame, metric: Metric, axis: str, values: Sequence[str]) -> PlotlyFigure:
-    """The newest value of a figure by what was varied: `values` of the `axis` in their order, a line a combination.
-
-    `frame` has the columns value, group (the combination of everything else that was varied), label and the metric's
-    name; for MI also the ceiling, drawn dotted. What has no value yet leaves a gap.
-    """
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
-    for number, (group, rows) in enumerate(frame.groupby("group", sort=False)):
-        placed = rows.set_index("value").reindex(list(values))
-        figure.add_scatter(
-            x=list(values),
-            y=placed[metric.name],
-            customdata=placed["label"],
-            mode="lines+markers",
-            marker={"size": 8},
-            line={
-                "color": palette.PALETTE[number % len(palette.PALETTE)],
-                "dash": DASHES[number // len(palette.PALETTE) % len(DASHES)],
-                "width": 2,
-            },
-            name=str(group),
-            showlegend=bool(group),
-            hovertemplate="%{customdata}: %{y:,.3~r}<extra></extra>",
-        )
-    own = frame[metric.name].dropna()
-    high = max(_ceiling(figure, frame, metric), metric.reach, own.max() if len(own) else 0)
-    _still(figure, axis, metric.axis, height=380)
-    figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
-    figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(values))
-    figure.update_yaxes(range=[min(0, own.min() if len(own) else 0) - 0.03 * high, 1.06 * high])
-    return figure
-
-
-def _ceiling(figure: PlotlyFigure, frame: pd.DataFrame, metric: Metric) -> float:
-    """Draw what MI cannot exceed, where that is known, and return it; 0 for any other figure."""
-    known = frame["mi_ceiling_nats"].dropna() if metric.name == "mi_nats" and "mi_ceiling_nats" in frame else []
-    if not len(known):
-        return 0.0
-    ceiling = float(max(known))
-    figure.add_hline(y=ceiling, line={"color": palette.QUIET, "dash": "dot", "width": 2})
-    figure.add_annotation(xref="paper", x=1, y=ceiling, text="ceiling ln N", **_OVER_LINE)
-    return ceiling
-
-
-def _still(figure: PlotlyFigure, x: str, y: str, *, height: int) -> None:
-    """The look of a figure that stands still: words large enough for the last row, the legend under it, no zoom."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 4, "r": 8, "t": 44, "b": 8},
-        font={"size": 14},
-        dragmode=False,
-        hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom", "font": {"size": 14}},
-    )
-    figure.update_xaxes(title={"text": x, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
-    figure.update_yaxes(title={"text": y, "font": {"size": 15}}, tickfont={"size": 14}, fixedrange=True)
 
 
 def _along(nats: float, view: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:

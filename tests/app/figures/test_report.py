@@ -1,3 +1,5 @@
+"""Figures of a report: what they show, read from their traces."""
+
 import itertools
 import math
 
@@ -7,31 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app import figures
-
-
-def test_associations_stand_in_the_order_given_with_their_limits_on_hover():
-    frame = pd.DataFrame(
-        [("number", 0, 0.1, 0.01), ("number", 1, 0.8, 0.01), ("weather", 0, 0.3, 0.02), ("weather", 1, 0.2, 0.02)],
-        columns=["label", "dimension", "value", "limit"],
-    )
-    heat = figures.associations(frame, [1, 0], "R² %{z:.3f}, by chance %{customdata:.3f}", top=1.0).data[0]
-    assert list(heat.x) == ["z1", "z0"]
-    assert list(heat.y) == ["number", "weather"]
-    assert heat.z.tolist() == [[0.8, 0.1], [0.2, 0.3]]
-    assert heat.customdata.tolist() == [[0.01, 0.01], [0.02, 0.02]]
-    assert (heat.zmin, heat.zmax) == (0, 1)
-    assert "by chance" in heat.hovertemplate
-
-
-def test_a_map_to_keep_shows_every_sentence_in_its_group():
-    frame = pd.DataFrame(
-        {"x": [0.0, 1.0, 2.0], "y": 0.0, "text": ["a", "b", "c d " * 30], "group": ["dog", "cat", "dog"]}
-    )
-    figure = figures.map_to_keep(frame, "Codes", ("PC 1", "PC 2"))
-    assert [trace.name for trace in figure.data] == ["cat", "dog"]
-    assert figure.data[1].text[0] == "a"
-    assert "<br>" in figure.data[1].text[1]
-
+from app.figures import report
 
 COLOURS = {"a": "#111111", "b": "#222222"}
 ENDS = pd.DataFrame({"run": ["a", "b"], "kl_nats": [12.0, 0.0], "rec_nats": [5.0, 15.0]})
@@ -98,7 +76,7 @@ def test_a_plane_of_any_runs_has_lines_and_all_runs_in_view(places, costs):
 
 @given(st.floats(-1e3, 1e3), st.floats(1e-2, 1e4))
 def test_round_values_are_few_and_evenly_spaced(low, span):
-    values = figures._round_values(low, low + span)
+    values = report._round_values(low, low + span)
     assert 2 <= len(values) <= 10
     gaps = [b - a for a, b in itertools.pairwise(values)]
     assert gaps == pytest.approx([gaps[0]] * len(gaps))
