@@ -21,6 +21,8 @@ from numpy import ndarray
 from vae.runs import Run, write_bytes
 
 CODE_COLUMN = re.compile(r"(mu|logvar)_\d+")
+PAIRS = 2**20
+"""Most pairs of a z and a code whose distances are looked through at once: as many as stay in a cache, more or less."""
 
 
 class Encoder(Protocol):
@@ -143,19 +145,21 @@ def nearest(
 ) -> tuple[Int[ndarray, "m k"], Float[ndarray, "m k"]]:
     """The k codes nearest to each z, nearest first: their indices and Euclidean distances. Exact.
 
-    Candidates come from a matrix product over `block` rows at a time, in double precision; their distances are then
-    computed anew by subtraction, so that a code's distance to itself is 0. `ValueError` for k out of 1 .. n.
+    Candidates come from a matrix product over at most `block` rows at a time, in double precision; their distances are
+    then computed anew by subtraction, so that a code's distance to itself is 0. `ValueError` for k out of 1 .. n.
     """
     if not 1 <= k <= len(codes):
         raise ValueError(f"There are {len(codes)} codes, so {k} neighbours cannot be found: ask for 1 to {len(codes)}.")
     codes, z = np.asarray(codes, np.float64), np.asarray(z, np.float64)
-    squares = np.square(codes).sum(1)
+    squares, twice = np.square(codes).sum(1), -2 * codes.T
     indices = np.empty((len(z), k), np.int64)
     distances = np.empty((len(z), k))
+    block = max(1, min(block, PAIRS // len(codes)))
     for start in range(0, len(z), block):
         rows = z[start : start + block]
-        scores = squares - 2 * rows @ codes.T  # the squared distance, less |z|^2
-        found = np.argpartition(scores, k - 1, axis=1)[:, :k]
+        scores = rows @ twice
+        scores += squares  # the squared distance, less |z|^2
+        found = scores.argmin(1)[:, None] if k == 1 else np.argpartition(scores, k - 1, axis=1)[:, :k]
         exact = np.linalg.norm(codes[found] - rows[:, None], axis=-1)  # (b, k)
         order = np.lexsort((found, exact), axis=1)
         indices[start : start + block] = np.take_along_axis(found, order, 1)

@@ -22,8 +22,8 @@ from numpy import ndarray
 
 FLAT = 1e-6
 """Distance from a line, relative to the longer side of a triangle, under which it spans no plane."""
-BLOCK = 2**21
-"""Most pairs of places and sentences whose densities are computed at once."""
+BLOCK = 2**17
+"""Most pairs of places and sentences whose densities are computed at once: as many as stay in a cache."""
 DRAWS = 2000
 """Codes drawn from the aggregate posterior to find the density that encloses a share of it."""
 SHARE = 0.95
@@ -250,20 +250,26 @@ def aggregate_density(
 ) -> Float[ndarray, " n"]:
     """The aggregate posterior q(z) = mean of q(z|x) over sentences as seen on the plane, per unit of area.
 
-    A mixture of Gaussians with the means and covariances axes diag(sigma^2) axes^T of the projected posteriors.
+    A mixture of Gaussians with the means and covariances axes diag(sigma^2) axes^T of the projected posteriors. Each
+    log density is a polynomial of second degree in x and y, so those of all pairs are one matrix product; places are
+    taken from the middle of the sentences, so that little cancels in it.
     """
-    xy, places = np.asarray(xy, np.float64), plane.place(means)
+    places = plane.place(means)
+    middle = places.mean(0)
+    (x, y), (u, v) = (np.asarray(xy, np.float64) - middle).T, (places - middle).T
     first, second = plane.axes
     variances = np.exp(np.asarray(logvars, np.float64))
     a, b, c = variances @ first**2, variances @ (first * second), variances @ second**2  # (N,) each: [[a, b], [b, c]]
     determinant = a * c - b**2
-    density = np.zeros(len(xy))
-    block = max(1, BLOCK // max(1, len(xy)))
+    a, b, c = (-0.5 * part / determinant for part in (a, b, c))
+    terms = np.stack([x**2, x * y, y**2, x, y, np.ones_like(x)], 1)  # (n, 6)
+    constant = c * u**2 - 2 * b * u * v + a * v**2 - 0.5 * np.log(determinant)
+    factors = np.stack([c, -2 * b, a, 2 * (b * v - c * u), 2 * (b * u - a * v), constant])  # (6, N)
+    density = np.zeros(len(x))
+    block = max(1, BLOCK // max(1, len(x)))
     for start in range(0, len(places), block):
-        rows = slice(start, start + block)
-        x, y = (xy[:, None] - places[rows]).transpose(2, 0, 1)  # (n, b) each
-        squares = (c[rows] * x**2 - 2 * b[rows] * x * y + a[rows] * y**2) / determinant[rows]
-        density += (np.exp(-0.5 * squares) / np.sqrt(determinant[rows])).sum(1)
+        logarithms = terms @ factors[:, start : start + block]  # (n, b)
+        density += np.exp(logarithms, out=logarithms).sum(1)
     found: ndarray = density / (2 * np.pi * len(places))
     return found
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -117,6 +118,16 @@ def test_a_code_is_nearest_to_itself_at_distance_zero_however_far_out() -> None:
     indices, distances = nearest(codes, codes, 1)
     assert indices[:, 0].tolist() == list(range(300))
     assert not distances.any()
+
+
+def test_neighbours_are_looked_for_in_pieces_that_fit_a_cache() -> None:
+    """All distances of 128 rows at once went through memory several times: three times as long at 100,000 codes."""
+    codes = np.random.default_rng(0).normal(size=(30_000, 8))
+    nearest(codes[:100], codes[:2], 1)
+    tracemalloc.start()
+    nearest(codes, codes[:256], 1)
+    assert tracemalloc.get_traced_memory()[1] < 24e6
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("k", [0, 4])
