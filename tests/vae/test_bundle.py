@@ -1,16 +1,23 @@
+import re
+import shlex
 import shutil
 import types
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 import vae
 from vae import bundle, film, latents, projection, recipes, report, runs, trainer
 from vae.bundle import FAMILY, Member, Switches
+from vae.cli import parser
 from vae.runs import Run, Status
 
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "checkpoints"
 SMALL = (
     *("data.train_sentences=64", "data.valid_sentences=16", "data.test_sentences=8", "train.eval_sentences=16"),
     *("phase1.epochs=0", "phase2.epochs=1", "train.evals_per_epoch=1", "train.precision=fp32", "train.threads=1"),
@@ -207,3 +214,60 @@ class TestFamily:
         assert bundle.chosen([FAMILY[3].name, FAMILY[0].name]) == [FAMILY[0], FAMILY[3]]
         with pytest.raises(ValueError, match="'captions-nobody' does not ship with Bottleneck"):
             bundle.chosen(["captions-nobody"])
+
+    @pytest.mark.parametrize("member", FAMILY, ids=lambda member: member.name)
+    def test_what_ships_is_what_the_table_says(self, member: Member) -> None:
+        run = Run(SHIPPED / member.name)
+        assert run.config == member.config
+        assert run.bundled
+        assert run.status.state == "finished"
+        assert run.status.step == run.status.total_steps
+        assert run.env["role" if member.role else "bundled"] == (member.role or True)
+        assert (run.model_path / "model.safetensors").is_file() == member.weights
+        assert len(run.snapshots()) == member.snapshots
+        assert not run.state_path.exists()
+        found = report.load(run)
+        assert found is not None
+        assert (found.probes is not None) == member.probes
+        assert len(report.load_sentences(run)) == found.sentences == 2000
+        checks = [event for event in run.metrics() if event["split"] == "valid"]
+        assert checks[-1]["step"] == run.status.step
+        assert run.samples()[-1]["step"] == run.status.step
+        if not member.weights:
+            assert bundle.megabytes(run) < 0.7
+            return
+        assert all((run.projections_path / f"{method}.json").is_file() for method in projection.METHODS)
+        assert len(pd.read_parquet(run.latents_path)) == 2000
+        played = film.read(run)
+        if member.config.model.latent == "zero":
+            assert played is None
+        else:
+            assert played is not None
+            assert 10 < len(played.frames) <= bundle.CHECKS
+            assert (played.frames[0].step, played.frames[-1].step) == (0, run.status.step)
+            assert len(played.texts) == bundle.CODED
+
+    def test_nothing_else_ships(self) -> None:
+        bundled = {run.name for run in runs.list_runs(SHIPPED) if run.bundled}
+        assert bundled == {each.name for each in FAMILY}
+
+    def test_it_stays_within_its_budget(self) -> None:
+        names = [*(each.name for each in FAMILY), "starter"]
+        files = [file for name in names for file in (SHIPPED / name).rglob("*") if file.is_file()]
+        kept = [file for file in files if "film" not in file.parts]  # which the app may add
+        assert sum(file.stat().st_size for file in kept) <= bundle.BUDGET_MB * 1e6
+        assert max(file.stat().st_size for file in kept) <= bundle.LARGEST_MB * 1e6
+
+    def test_the_commands_of_the_readme_make_it(self) -> None:
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        section = text.partition("## How the bundled runs were made")[2].partition("\n## ")[0]
+        commands = [shlex.split(line)[3:] for line in section.splitlines() if line.startswith("python -m vae ")]
+        said = Counter(command[0] for command in commands)
+        assert said == {"pretrain": 1, "bundle": 1}
+        options = [parser.build().parse_args(command) for command in commands]
+        (everything,) = (each for each in options if each.command.__name__ == "bundle")
+        assert everything.all
+        assert (everything.only, everything.out, everything.run) == ([], None, None)
+        assert set(re.findall(r"captions-[a-z-]*[a-z]", section)) <= {each.name for each in FAMILY} | {
+            "captions-switch"
+        }
