@@ -20,6 +20,7 @@ import os
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -58,10 +59,14 @@ def exponent(medians: Mapping[int, float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
+CLOCK = {"reads": time.perf_counter}
+"""What is read before and after each call; `--processor` changes it."""
+
+
 def table(title: str, unit: str, calls: Mapping[int, Callable[[], object]], repeats: int, warmup: int = 1) -> None:
     """Time the sizes in turn, and say how their cost grows."""
     names = {f"{size:,} {unit}": size for size in calls}
-    seconds = interleaved({name: calls[size] for name, size in names.items()}, repeats, warmup)
+    seconds = interleaved({name: calls[size] for name, size in names.items()}, repeats, warmup, CLOCK["reads"])
     report(title, seconds)
     if len(calls) > 1:
         found = exponent({names[name]: statistics.median(values) for name, values in seconds.items()})
@@ -298,7 +303,10 @@ def main() -> None:
         words = f"sizes ({' '.join(map(str, default))}{', along a side' * (name == 'cells')})"
         parser.add_argument(f"--{name}", type=int, nargs="+", default=default, metavar="N", help=words)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--processor", action="store_true", help="time of the processor, on a machine that is busy")
     options = parser.parse_args()
+    if options.processor:
+        CLOCK["reads"] = time.process_time
     logging.disable(logging.WARNING)  # the caches of Streamlit say that there is no page
     os.environ["BOTTLENECK_READ_ONLY"] = "1"  # no second thread that looks after the queue of each folder
     torch.set_num_threads(machine.app_threads())

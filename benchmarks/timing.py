@@ -13,15 +13,20 @@ RECORD = "BOTTLENECK_BENCHMARKS"
 """The environment variable with the file to which `report` also writes, a line of JSON for each side."""
 
 
-def interleaved(sides: Mapping[str, Callable[[], object]], repeats: int, warmup: int = 2) -> dict[str, list[float]]:
+def interleaved(
+    sides: Mapping[str, Callable[[], object]],
+    repeats: int,
+    warmup: int = 2,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Seconds of every call of every side, after `warmup` rounds that do not count."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for round_ in range(warmup + repeats):
         for name, call in sides.items():
-            begun = time.perf_counter()
+            begun = clock()
             call()
             if round_ >= warmup:
-                seconds[name].append(time.perf_counter() - begun)
+                seconds[name].append(clock() - begun)
     return seconds
 
 
