@@ -16,7 +16,7 @@ from vae.runs import Run, write_json
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "captions-two-phase"
 STEPS = (0, 1014, 2106, 3130)
-WAYS = ("snapshots", "reports", "projections")
+WAYS = ("snapshots", "reports", "projections", "codes")
 
 
 @pytest.fixture
