@@ -1,6 +1,6 @@
 """Training steps in sentences a second: ours against plain loops of the same model on the same sentences.
 
-    python -m benchmarks.train [--data captions] [--batches 12]
+    python -m benchmarks.train [--data captions] [--base starter] [--batches 12]
 
 `fixed padding` pads every sentence to 256 positions, takes random batches and makes logits everywhere, as simple
 training scripts do. `dynamic padding` pads to the longest of a random batch. `ours` groups by length and makes
@@ -67,10 +67,11 @@ def check(model: TextVAE, tokens: Tokens) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="captions")
+    parser.add_argument("--base", default="starter", help="the T5 to begin with, and its tokenizer")
     parser.add_argument("--batches", type=int, default=12, help="steps of each side that count")
     options = parser.parse_args()
     torch.set_num_threads(machine.trainer_threads())
-    t5, tokenizer = base.load("starter")
+    t5, tokenizer = base.load(options.base)
     torch.manual_seed(0)
     model = TextVAE.around(T5Backbone(t5), latent_size=32)
     texts = corpora.load(options.data, train_sentences=20_000).train["text"].tolist()
