@@ -32,7 +32,7 @@ from vae import checkpoints, jobs, latents, runs
 from vae.config import Config, Data, Model, Phase, Pretrain, Train
 from vae.runs import Run
 
-CLOCK = ("sentences_per_second", "time_s", "memory_mb", "gpu_memory_mb")
+CLOCK = ("sentences_per_second", "tokens_per_second", "peak_share", "time_s", "memory_mb", "gpu_memory_mb")
 """Figures that two equal runs do not share."""
 
 
