@@ -56,18 +56,21 @@ def costs(frame: pd.DataFrame) -> Figure:
             "y": y,
             "x": nats | {"scale": {"domainMin": 0}, "axis": {"tickCount": 6}},
             "color": {"field": "term", "type": "nominal", "scale": colour, "title": None, "legend": {"orient": "top"}},
-            "order": {"field": "term", "sort": "descending"},
+            "order": {"field": "term", "sort": "ascending"},
             "tooltip": tooltip,
         },
     }
     return Figure(data, spec)
 
 
-def rate_and_distortion(frame: pd.DataFrame, weight: float, colours: Mapping[str, str], *, height: int = 340) -> Figure:
+def rate_and_distortion(
+    frame: pd.DataFrame, weight: float, colours: Mapping[str, str], *, height: int = 340, words: int = 14
+) -> Figure:
     """KL against rec, a point a model, and the line on which every place costs as much as the cheapest of them.
 
     `frame` has the columns model, label, kl_nats and rec_nats, and `weight` is the price of a nat of KL. `colours` are
-    those of the models; of two that lie on each other the later one is the smaller.
+    those of the models; of two that lie on each other the later one is the smaller. `words` is the size of the labels,
+    pixels. They stand above their points, where the line never comes.
     """
     wide, high = 1.06 * frame["kl_nats"].max() + 1, 1.12 * frame["rec_nats"].max()
     least = (frame["rec_nats"] + weight * frame["kl_nats"]).min()
@@ -85,17 +88,17 @@ def rate_and_distortion(frame: pd.DataFrame, weight: float, colours: Mapping[str
     numbers = [x | {"title": "KL", "format": ".2f"}, y | {"title": "rec", "format": ".2f"}]
     dots = {"color": colour, "size": {"field": "size", "type": "quantitative", "scale": None}}
     dots["tooltip"] = [{"field": "model"}, *numbers]
-    words = {"type": "text", "align": "left", "dx": 14, "fontSize": 14, "color": palette.FAINT}
-    far = {"align": {"expr": f"datum.kl_nats > {wide / 2} ? 'right' : 'left'"}}
-    far["dx"] = {"expr": f"datum.kl_nats > {wide / 2} ? -14 : 14"}
-    far["dy"] = {"expr": f"datum.rec_nats < {high / 12} ? -10 : 0"}
+    far = f"datum.kl_nats > {wide / 2}"
+    above = {"type": "text", "baseline": "bottom", "fontSize": words, "color": palette.FAINT}
+    above |= {"align": {"expr": f"{far} ? 'right' : 'left'"}, "dx": {"expr": f"{far} ? 8 : 6"}}
+    above |= {"dy": {"expr": f"{far} ? -26 : -8"}}
     stroke = {"type": "line", "clip": True, "color": palette.QUIET, "strokeWidth": 2}
     spec = {
         "height": height,
         "layer": [
             _layer("line", stroke, place),
             _layer("point", {"type": "point", "filled": True, "opacity": 1}, place | dots),
-            _layer("point", words | far, place | {"text": {"field": "label", "type": "nominal"}}),
+            _layer("point", above, place | {"text": {"field": "label", "type": "nominal"}}),
         ],
     }
     return Figure(pd.concat([points, line], ignore_index=True), spec)

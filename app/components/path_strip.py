@@ -27,14 +27,15 @@ def path_strip(
     on_position: Callable[[], None],
     group: str = "",
     label: str = "",
+    distances: bool = True,
 ) -> None:
     """Show the path. Where the reader comes to rest is told to `on_position`; see `rested`.
 
     Strips of one `group` move together, each at the step nearest to the same t. The `label` tells them apart to those
-    who do not see them.
+    who do not see them. Without `distances` the sentences are all that is shown, not how far their codes are.
     """
     data = {"id": identity(walk), "t": walk.places, "position": position, "group": group, "label": label}
-    data |= reading(walk) | {"lines": lines(walk)}
+    data |= reading(walk, distances=distances) | {"lines": lines(walk) if distances else []}
     _STRIP(key=key, data=data, on_position_change=on_position)
 
 
@@ -50,7 +51,7 @@ def identity(walk: backend.Walk) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def reading(walk: backend.Walk) -> dict[str, Any]:
+def reading(walk: backend.Walk, *, distances: bool = True) -> dict[str, Any]:
     """The rows of the path, repeats merged and their new words marked, and what is said beside each step.
 
     Where a step was read several times, its first sentence is held against the first before, and the others follow in
@@ -68,9 +69,9 @@ def reading(walk: backend.Walk) -> dict[str, Any]:
         more = [[(word, False) for word in other.split()] for other in others]
         rows.append({"first": members[0], "where": where, "words": marked, "more": more})
         for step in members:
-            lead, quote = near(walk, step)
-            said = {"row": len(rows) - 1, "typical": typical(walk.shells[step]), "lead": lead, "quote": quote}
-            steps.append(said | {"near": neighbours(walk, step)})
+            lead, quote = near(walk, step) if distances else ("", "")
+            said = {"row": len(rows) - 1, "typical": typical(walk.shells[step]) if distances else ""}
+            steps.append(said | {"lead": lead, "quote": quote, "near": neighbours(walk, step) if distances else []})
         before = text
     return {"rows": rows, "steps": steps}
 

@@ -15,6 +15,8 @@ class Chapter:
     slug: str
     """Its name in links."""
     title: str
+    short: str
+    """Its name in the list of chapters, so that all seven fit on a line."""
     minutes: int
     setting: str
     """What is to be known before the question, as Markdown."""

@@ -21,7 +21,9 @@ LIVE = {
 def act() -> None:
     """The race of the two, replayed from its beginning, and the way to run it live."""
     st.markdown(
-        "**Watch the race.** Press ▶, or step through it with the arrow keys; the verdict changes when it is earned."
+        "**Watch the race.** Press ▶, or step through it with the arrow keys; the verdict changes when it is earned. "
+        "**ΔNLL** is what a sentence costs more when the decoder is given another sentence's code: 0 if it reads none.",
+        width=820,
     )
     names = [run_of(recipe) for recipe in RECIPES]
     entries = [backend.entry(name) for name in names]
@@ -53,11 +55,16 @@ def reveal() -> None:
         "learned to "
         "write *and* read codes before they had a price."
     )
+    st.markdown(
+        "A decoder that reads no code can only take the likeliest words, the same each time. **That is why a collapsed "
+        "model writes the same sentence for every *z***, as the plain VAE did in chapter 2, or one much like it."
+    )
 
 
 CHAPTER = Chapter(
     slug="collapse",
     title="How collapse happens",
+    short="Collapse",
     minutes=2,
     setting=(
         "Two models start from the same weights, with the same text and the same seed. The *plain VAE* is trained "

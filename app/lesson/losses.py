@@ -51,8 +51,8 @@ def reveal() -> None:
         f"The right code is worth {first:.1f} nats for each of the first four tokens, and {later:.1f} for those "
         "after the "
         "eighth. Later words are easier to guess from the words before, and what the code knows of them is less. "
-        "And the prior is not the same as the codes of real sentences: the aggregate posterior leaves holes, where the "
-        "decoder has never been. On the plane they can be seen."
+        "And random codes come from the *prior*, a cloud that is dense all over, while the codes of real sentences "
+        "leave holes in it, where the decoder has never been. On the plane they can be seen."
     )
     st.page_link(
         "app/pages/plane.py",
@@ -65,6 +65,7 @@ def reveal() -> None:
 CHAPTER = Chapter(
     slug="losses",
     title="What is still lost",
+    short="Losses",
     minutes=2,
     setting=(
         "The healthy model rebuilds most short sentences word for word. Still, 32 numbers are few, and a decoder that "

@@ -49,7 +49,9 @@ def priced() -> None:
         st.markdown(f"At β = {weight:g} the objective of these three is lowest for {dot(best, colours[best])}.")
     with right:
         family = measured()
-        figure = charts.rate_and_distortion(family, weight, {name: colours[name] for name in family["model"]})
+        shown = {name: colours[name] for name in family["model"]}
+        words = 26 if state.LEARN_PRESENT in st.query_params else 14
+        figure = charts.rate_and_distortion(family, weight, shown, words=words)
         st.vega_lite_chart(*figure)
         st.caption(
             "The line turns with β. What lies on it costs as much as the cheapest model, what lies above it costs more."
@@ -113,12 +115,14 @@ def reveal() -> None:
 CHAPTER = Chapter(
     slug="objective",
     title="What the ELBO asks for",
+    short="ELBO",
     minutes=3,
     setting=(
         "Training makes one number small: what is forgotten of a sentence (**rec**, the *distortion*) plus what its "
-        "code costs (**KL**, the *rate*, at a price of β a nat; β = 1 is the ELBO). Three models are before you: a "
-        "healthy one that rebuilds most sentences, a *plain VAE* that ignores its code, and a *language model* "
-        "that has none."
+        "code costs (**KL**, the *rate*), in nats. At full price this is the −ELBO: turned round, a lower bound of "
+        "the evidence for the model. Let a nat of KL have the price β; β = 1 is the full one. Three models are before "
+        "you: a healthy one that rebuilds most sentences, the *plain VAE*, which ignores its code, and a *language "
+        "model* that has none."
     ),
     question="At β = 1, which model has the lowest −ELBO, the sum of both?",
     options=("All the same", "The healthy one", "One of those without a working code"),

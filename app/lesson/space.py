@@ -9,7 +9,7 @@ from app.components.path_strip import path_strip
 from app.components.run_card import dot
 from app.lesson.chapter import Chapter, run_of
 
-A = "a man is reading a book on a red bench ."
+A = "a young man is reading a book on a sofa ."
 B = "two dogs are sleeping by the fire ."
 STEPS = 17
 
@@ -17,7 +17,9 @@ STEPS = 17
 def act() -> None:
     """The walk between the two sentences, under a slider."""
     st.markdown("**Walk there yourself.** Drag the slider, press ▶, or use the arrow keys; new words are marked.")
-    path_strip(_walk("two-phase"), position=0, key=state.LEARN_STRIP, on_position=_no_place, label="the walk")
+    path_strip(
+        _walk("two-phase"), position=0, key=state.LEARN_STRIP, on_position=_no_place, label="the walk", distances=False
+    )
 
 
 def reveal() -> None:
@@ -36,7 +38,8 @@ def reveal() -> None:
         f"It need not be so. The same walk in {dot(collapsed, backend.colours()[collapsed])} gives {count}, "
         "at both ends, too:"
     )
-    path_strip(empty, position=0, key=state.LEARN_STRIP_2, on_position=_no_place, label="the walk in the other model")
+    other = "the walk in the other model"
+    path_strip(empty, position=0, key=state.LEARN_STRIP_2, on_position=_no_place, label=other, distances=False)
     st.page_link(
         "app/pages/plane.py",
         label="Look around: every place of a plane through this space can be read",
@@ -57,6 +60,7 @@ def _no_place() -> None:
 CHAPTER = Chapter(
     slug="space",
     title="A space of sentences",
+    short="Space",
     minutes=2,
     setting=(
         "A text VAE reads a sentence, keeps 32 numbers of it, the code *z*, and writes the sentence anew from these. "

@@ -175,6 +175,7 @@ PAPERS = (
 CHAPTER = Chapter(
     slug="switches",
     title="How the two papers prevent it",
+    short="Prevention",
     minutes=3,
     setting=(
         "Li et al. (2019) guard a VAE with two things; Park & Lee (2021) add a third. **Encoder warm-up**: at first "
@@ -182,7 +183,7 @@ CHAPTER = Chapter(
         "is free. **Noise**: the encoder reads sentences with tokens missing. Eight runs have each of these on or off; "
         "text, seed, number of steps, and a price of KL that rises to 1 over three epochs, are the same for all."
     ),
-    question="All three are on, and one is turned off. Which one does the code miss most?",
+    question="All three guards are on, and one is turned off. Which one does the code miss most?",
     options=("The warm-up", "Free bits", "Noise"),
     answer=1,
     act=act,

@@ -40,7 +40,7 @@ def reveal() -> None:
         "What comes out of B is fluent, and has nothing to do with what went in: its encoder fills z with information, "
         "and its decoder does not look there for it. KL, MI and active units are all computed from the encoder; "
         "they cannot "
-        f"know. **{delta.title}** asks the decoder: what does a sentence cost more under the code of *another* "
+        f"know. **{delta.symbol}** asks the decoder: what does a sentence cost more under the code of *another* "
         "sentence?"
     )
     for column, name, title in zip(st.columns(2, gap="large", border=True), names, "AB", strict=True):
@@ -77,10 +77,12 @@ def figures_row(name: str, wanted: Sequence[str]) -> None:
 CHAPTER = Chapter(
     slug="telling",
     title="How to tell",
+    short="How to tell",
     minutes=2,
     setting=(
-        "Collapse shows as KL ≈ 0, no mutual information (MI) and no active units (AU). So papers print these three as "
-        "signs of life. Model B has KL of tens of nats, MI at its ceiling, and every one of its units active."
+        "Collapse shows as KL ≈ 0, no mutual information (**MI**: how surely a code tells which sentence it is of) and "
+        "no active units (**AU**: dimensions of *z* that differ from sentence to sentence). So papers print these "
+        "three as signs of life. Model B has KL of tens of nats, MI at its ceiling, and every one of its units active."
     ),
     question="Does the decoder of model B use its code?",
     options=("Yes: all three figures say so", "It uses half of it", "No"),

@@ -12,9 +12,9 @@ from app.lesson.chapter import Chapter
 def act() -> None:
     """The linear VAE under a slider for its noise."""
     st.markdown(
-        "**Turn up the noise.** The data vary in six independent directions, in some more than in others; *z* has six "
-        "numbers. The noise says how little the decoder trusts what it sees. A VAE was trained for every noise; the "
-        "exact answer is drawn beside it.",
+        "**Turn up the noise.** The data vary in six independent directions, in some more than in others. The noise "
+        "says how little the decoder trusts what it sees. A dimension with a KL of 0 tells nothing: it is dead. A VAE "
+        "was trained for every noise; the exact answer is drawn with it.",
         width=820,
     )
     linear_vae(backend.linear_vae(), key=state.LEARN_LINEAR)
@@ -25,8 +25,8 @@ def reveal() -> None:
     st.latex(r"\mathrm{KL}_i = \tfrac12 \ln \frac{\lambda_i}{s^2} \ \text{ where } \lambda_i > s^2, \text{ else } 0")
     st.markdown(
         r"Here $\lambda_i$ is the variance of a direction, and $s^2$ the noise. What varies less than the noise passes "
-        "for noise: to tell it through *z* would cost more KL than it saves. No slip of training did this: the ELBO is "
-        "at its optimum, where it equals the likelihood itself.",
+        "for noise: to tell it through *z* would cost more KL than it saves. No slip of training did this: it is the "
+        "exact optimum of what a VAE is trained for, which chapter 3 takes apart.",
         width=820,
     )
 
@@ -34,10 +34,13 @@ def reveal() -> None:
 CHAPTER = Chapter(
     slug="warm-up",
     title="A warm-up in one second",
+    short="Warm-up",
     minutes=1,
     setting=(
-        "The smallest VAE has no text and no network: encoder and decoder are one matrix each, so that the best of all "
-        "such models can be written down. Its decoder expects noise, as much in every direction."
+        "A VAE squeezes what it sees into a few numbers, its code *z*, and rebuilds it from them: an *encoder* writes "
+        "the code, a *decoder* reads it. What a dimension of *z* tells is counted in *nats* (1.44 bits each), and "
+        "called its **KL**. In the smallest VAE encoder and decoder are one matrix each, so that the best of all such "
+        "models is known. Its *z* has six dimensions, and its decoder expects noise, as much in every direction."
     ),
     question="The noise grows. What becomes of the six dimensions of *z*?",
     options=(

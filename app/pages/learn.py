@@ -109,7 +109,7 @@ def contents(current: int, known: list[Place]) -> None:
     with st.container(horizontal=True, gap="small", key="learn_contents"):
         for index, chapter in enumerate(CHAPTERS):
             st.button(
-                f"{index + 1}  {chapter.title}",
+                f"{index + 1}  {chapter.short}",
                 key=f"learn_open_{chapter.slug}",
                 icon=":material/check:" if known[index].shown == 2 else None,
                 type="primary" if index == current else "tertiary",
@@ -201,7 +201,10 @@ def controls(chapter: Chapter, index: int, place: Place) -> None:
                 args=(1,),
             )
     if place.shown == 2 and index + 1 == len(CHAPTERS):
-        st.markdown("**That is the lesson.** The pages under *Explore* and *Race* go on from here.")
+        st.markdown(
+            "**That is the lesson.** Can you say why a collapsed model writes the same sentence for every *z*? "
+            "Chapter 4 knows. The pages under *Explore*, *Train* and *Judge* go on from here."
+        )
 
 
 presenting = state.LEARN_PRESENT in st.query_params
@@ -216,7 +219,8 @@ if "chapters" not in hidden:
     contents(index, known)
 with st.container(key=part(0)):
     st.title(chapter.title, anchor=False)
-st.html(f'<div style="opacity:0.7">Chapter {index + 1} of {len(CHAPTERS)} · about {chapter.minutes} minutes</div>')
+minutes = "a minute" if chapter.minutes == 1 else f"{chapter.minutes} minutes"
+st.html(f'<div style="opacity:0.7">Chapter {index + 1} of {len(CHAPTERS)} · about {minutes}</div>')
 if chapter.missing:
     st.markdown(
         "This chapter needs a finished run of each of these recipes on the built-in captions; they take a few "

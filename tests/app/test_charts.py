@@ -37,6 +37,21 @@ def test_models_that_lie_on_each_other_share_their_words_and_both_are_seen():
     assert sizes[2] < sizes[1] == sizes[0]
 
 
+def test_the_words_stand_above_their_points_where_the_line_never_comes_and_can_be_large():
+    _, spec = charts.rate_and_distortion(FAMILY, 1.0, COLOURS, words=26)
+    mark = spec["layer"][-1]["mark"]
+    assert (mark["baseline"], mark["fontSize"]) == ("bottom", 26)
+    assert all(int(shift) < 0 for shift in mark["dy"]["expr"].split("?")[1].split(":"))
+
+
+def test_what_is_forgotten_comes_first_and_what_the_code_costs_moves_its_end():
+    frame = pd.DataFrame({"model": ["a"], "rec_nats": [5.0], "kl_nats": [8.0], "total_nats": [13.0]})
+    rows, spec = charts.costs(frame)
+    order = spec["encoding"]["order"]
+    first = sorted(rows[order["field"]], reverse=order["sort"] == "descending")[0]
+    assert (first, spec["encoding"]["color"]["scale"]["domain"][0]) == ("rec", "rec")
+
+
 def test_a_line_is_held_against_another_whatever_they_are():
     frame = pd.DataFrame({"run": "a", "line": "now", "step": [0, 9], "value": [1.0, 50.0]}, index=[4, 4])
     colours = {"now": "#111111", "usual": "#222222"}

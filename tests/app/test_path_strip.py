@@ -95,3 +95,12 @@ def test_several_near_sentences_are_listed_where_they_were_looked_for():
     assert steps[0]["near"] == [("0.0", "the dog ."), ("4.0", "a" * 400 + "…")]
     assert steps[1]["near"] == []
     assert path_strip.reading(walk_of("a"))["steps"][0]["near"] == []
+
+
+def test_a_strip_can_be_of_sentences_alone():
+    walk = walk_of("a dog .", "a cat .")
+    full, bare = path_strip.reading(walk), path_strip.reading(walk, distances=False)
+    assert bare["rows"] == full["rows"]
+    assert [step["row"] for step in bare["steps"]] == [0, 1]
+    assert full["steps"][0]["typical"]
+    assert not any(step[part] for step in bare["steps"] for part in ("typical", "lead", "quote", "near"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import backend, state
-from app.lesson import switches
+from app.lesson import space, switches
 from app.lesson.chapters import CHAPTERS
 from tests.app.frame import open_page, press, said
 from vae import bundle
@@ -135,6 +135,18 @@ def test_the_truths_of_the_lesson_are_those_of_its_runs(family):
     by_place = [row["delta_nll_nats"] for row in backend.evaluation("captions-two-phase").report.delta_by_position]
     first, middle, last = (sum(part) / 4 for part in (by_place[:4], by_place[5:9], by_place[9:13]))
     assert first > middle > last
+
+
+def test_the_walk_of_the_lesson_is_what_its_chapter_says(family):
+    """Both ends come back word for word, half-way is something of both, and the collapsed model repeats itself."""
+    ends = [backend.End(kind="sentence", text=text) for text in (space.A, space.B)]
+    first, half, last = backend.walk(backend.model("captions-two-phase"), *ends, steps=3).texts
+    assert (first, last) == (space.A, space.B)
+    a, b, both = (set(text.split()) for text in (first, last, half))
+    assert half not in (first, last)
+    assert both & (a - b)
+    assert both & (b - a)
+    assert len(set(backend.walk(backend.model("captions-plain-vae"), *ends, steps=3).texts)) == 1
 
 
 def test_the_truths_of_the_switches_are_those_of_the_runs_that_ship(root):
