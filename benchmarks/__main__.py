@@ -35,6 +35,7 @@ ALL = {
     "growth": ["growth"],
     "first paint": ["first_paint"],
     "interact": ["interact"],
+    "gesture": ["gesture"],
     "monitor": ["monitor"],
     "classroom": ["classroom"],
 }
