@@ -38,6 +38,7 @@ class Strip {
     this.graph = find(".graph");
     this.marks = find(".marks");
     this.output = find(".t");
+    this.facts = find(".facts");
     this.others = find(".others");
     this.list = find(".rows");
     this.live = find(".live");
@@ -121,6 +122,7 @@ class Strip {
   // Along the slider: a field for each sentence, and one line for each figure over its own range.
   draw() {
     const { steps, rows, lines } = this.data;
+    this.facts.hidden = !steps.some(({ typical, lead }) => typical || lead);
     const last = Math.max(steps.length - 1, 1);
     const fields = rows.map(({ first }, row) => {
       const [from, to] = [Math.max(first - 0.5, 0), Math.min((rows[row + 1]?.first ?? steps.length) - 0.5, last)];

@@ -51,7 +51,7 @@ def reveal() -> None:
         f"The right code is worth {first:.1f} nats for each of the first four tokens, and {later:.1f} for those "
         "after the "
         "eighth. Later words are easier to guess from the words before, and what the code knows of them is less. "
-        "And random codes come from the *prior*, a cloud that is dense all over, while the codes of real sentences "
+        "And random codes come from the *prior*, a cloud without gaps, while the codes of real sentences "
         "leave holes in it, where the decoder has never been. On the plane they can be seen."
     )
     st.page_link(

@@ -50,8 +50,8 @@ def priced() -> None:
     with right:
         family = measured()
         shown = {name: colours[name] for name in family["model"]}
-        words = 26 if state.LEARN_PRESENT in st.query_params else 14
-        figure = charts.rate_and_distortion(family, weight, shown, words=words)
+        large = {"height": 480, "words": 26} if state.LEARN_PRESENT in st.query_params else {}
+        figure = charts.rate_and_distortion(family, weight, shown, **large)
         st.vega_lite_chart(*figure)
         st.caption(
             "The line turns with β. What lies on it costs as much as the cheapest model, what lies above it costs more."

@@ -12,7 +12,7 @@ from app.components.run_card import dot
 from app.glossary import METRICS, help_of
 from app.lesson.chapter import Chapter, run_of
 
-SHOWN = 4
+SHOWN = 3
 """Sentences that are shown of each model."""
 
 ENCODER = ("kl_nats", "mi_nats", "active_units")
