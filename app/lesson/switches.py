@@ -122,7 +122,7 @@ def reveal() -> None:
     st.caption("KL, ΔNLL and rec in nats, at the last check of each run.")
     st.markdown(worth(found))
     st.markdown(
-        "Here it is one seed a setting, and short captions made by a grammar: what holds here need not hold there."
+        "One seed a setting, and short captions made by a grammar: what holds here need not hold for other texts."
     )
     with st.expander("What the papers report"):
         st.markdown(PAPERS)
