@@ -32,26 +32,29 @@ class Batch:
 
 
 class Tokens:
-    """A tokenized corpus: one flat array of ids and where each sentence begins."""
+    """A tokenized corpus: one flat array of ids, in memory or mapped from a file, and where each sentence begins."""
 
-    def __init__(self, sentences: Sequence[Sequence[int]], pad: int) -> None:
-        self.lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        self.flat = np.fromiter((t for sentence in sentences for t in sentence), np.int64, int(self.starts[-1]))
-        self.pad = pad
+    def __init__(self, flat: np.ndarray, lengths: np.ndarray, pad: int) -> None:
+        self.flat, self.lengths, self.pad = flat, lengths, pad
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+
+    @classmethod
+    def of(cls, sentences: Sequence[Sequence[int]], pad: int) -> Tokens:
+        """The tokens of these sentences."""
+        lengths = np.array([len(sentence) for sentence in sentences], dtype=np.int64)
+        ids = (token for sentence in sentences for token in sentence)
+        return cls(np.fromiter(ids, np.int32, int(lengths.sum())), lengths, pad)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> Batch:
         """The sentences of these rows, padded to the longest of them."""
-        width = int(self.lengths[rows].max())
-        ids = torch.full((len(rows), width), self.pad, dtype=torch.int64)
-        for i, row in enumerate(rows):
-            sentence = self.flat[self.starts[row] : self.starts[row + 1]]
-            ids[i, : len(sentence)] = torch.from_numpy(sentence)
-        mask = torch.arange(width) < torch.from_numpy(self.lengths[rows])[:, None]
-        return Batch(ids, mask)
+        lengths, starts = self.lengths[rows][:, None], self.starts[:-1][rows][:, None]
+        places = np.arange(int(lengths.max()))
+        mask = places < lengths
+        ids = np.where(mask, self.flat[np.minimum(starts + places, len(self.flat) - 1)], self.pad)
+        return Batch(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(mask))
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
@@ -61,12 +64,12 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> Tokens:
     words, which knows no other way to read them, leaves them out.
     """
     if not len(texts):
-        return Tokens([], tokenizer.pad_token_id)
+        return Tokens.of([], tokenizer.pad_token_id)
     encoded = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     special = (end, pad, tokenizer.bos_token_id)
     plain = ([token for token in ids if token not in special] for ids in encoded)
-    return Tokens([[*ids[: max_tokens - 1], end] for ids in plain], pad)
+    return Tokens.of([[*ids[: max_tokens - 1], end] for ids in plain], pad)
 
 
 def in_order(tokens: Tokens, batch_size: int) -> list[np.ndarray]:

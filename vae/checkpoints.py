@@ -1,4 +1,4 @@
-"""What a run needs to go on exactly where it was: weights, optimizer, position. Safetensors and JSON only.
+"""What a run needs to go on exactly where it was: weights, optimizer, position. Safetensors, JSON, plain arrays.
 
 `state/state.json` names the one file of tensors that belongs to it, and is renamed into place after that file is
 whole; older files go last. So a process killed at any moment leaves one complete state, and so does a power cut: each
@@ -8,16 +8,19 @@ step), so the position is enough.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vae import runs
+from vae.batching import Tokens
 from vae.config import read_json
 from vae.model import TextVAE, read_weights
 from vae.runs import Run
@@ -128,3 +131,20 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
     runs.settle(partial)
     runs.swap(partial, path)
+
+
+def save_tokens(tokens: Tokens, folder: Path) -> None:
+    """Keep a tokenized corpus as two files of numbers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, numbers in (("ids", tokens.flat), ("lengths", tokens.lengths)):
+        content = io.BytesIO()
+        np.save(content, numbers)
+        runs.write_bytes(folder / f"{name}.npy", content.getvalue())
+
+
+def open_tokens(folder: Path, pad: int) -> Tokens | None:
+    """What `save_tokens` kept, its ids mapped and not read; None if there is nothing whole."""
+    try:
+        return Tokens(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "lengths.npy"), pad)
+    except (OSError, EOFError, ValueError):  # none, or one that was not written to its end
+        return None

@@ -63,7 +63,8 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         with accelerator.main_process_first():  # which keeps the sentences for all
             corpus = _corpus(run, config)
         tokenizer, module = _start(run, config, corpus, saved)
-        tokens = batching.tokenize(tokenizer, corpus.train["text"].tolist(), config.data.max_tokens)
+        with accelerator.main_process_first():
+            tokens = _tokens(run, config, corpus, tokenizer)
         took = {int(phase): steps for phase, steps in saved[0].took.items()} if saved else {}
         stages = [stage for stage in plan(config, len(tokens), took) if stage.phase <= last_phase]
         special = Special(torch.tensor(base.marker_ids(tokenizer)), _unknown(config, tokenizer))
@@ -168,6 +169,17 @@ def _corpus(run: Run, config: Config) -> Corpus:
     if data.corpus != "captions":
         corpus.save(run.corpus_path)
     return corpus
+
+
+def _tokens(run: Run, config: Config, corpus: Corpus, tokenizer: Any) -> batching.Tokens:
+    """The training sentences as tokens. Where the run keeps its corpus it keeps these, too, and maps them."""
+    place, pad = run.corpus_path / "tokens", tokenizer.pad_token_id
+    if kept := checkpoints.open_tokens(place, pad):
+        return kept
+    tokens = batching.tokenize(tokenizer, corpus.train["text"].tolist(), config.data.max_tokens)
+    if run.corpus_path.is_dir():
+        checkpoints.save_tokens(tokens, place)
+    return tokens
 
 
 def _start(run: Run, config: Config, corpus: Corpus, saved: checkpoints.Saved | None) -> tuple[Any, Any]:

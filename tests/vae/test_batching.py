@@ -18,7 +18,7 @@ ROWS = st.lists(st.lists(st.integers(2, 300), max_size=12), min_size=1, max_size
 
 def make(rows: list[list[int]]) -> Tokens:
     """Tokens of these sentences, each with its end token."""
-    return Tokens([[*row, EOS] for row in rows], PAD)
+    return Tokens.of([[*row, EOS] for row in rows], PAD)
 
 
 def batch_of(rows: list[list[int]]) -> Batch:

@@ -280,9 +280,9 @@ def test_of_many_checks_and_sentences_a_run_keeps_some(
         assert np.array_equal(load_arrays(path)["mean"], load_arrays(whole[step])["mean"][:5])
 
 
-def test_weights_are_kept_by_safetensors_and_json_alone(trained_run: Run) -> None:
+def test_weights_are_kept_by_safetensors_and_json_and_arrays_alone(trained_run: Run) -> None:
     endings = {path.suffix for path in trained_run.path.rglob("*") if path.is_file() and path.name != ".lock"}
-    assert endings <= {".json", ".jsonl", ".safetensors", ".parquet", ".txt"}
+    assert endings <= {".json", ".jsonl", ".safetensors", ".parquet", ".txt", ".npy"}
     assert not [path for path in trained_run.path.rglob(".*") if path.name != ".lock"]
 
 
@@ -811,3 +811,27 @@ def test_the_loss_of_a_step_is_rec_plus_weight_times_charged_kl(
         {"rec": float(rec.sum()), "kl": float(q.kl_per_dim().sum()), "charged": float(charged.sum())}
         | {"sentences": 5.0, "tokens": float(batch.mask.sum())}
     )
+
+
+def test_a_corpus_that_is_kept_is_tokenized_once(trained_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, tokenizer = trainer._corpus(trained_run, trained_run.config), base.tokenizer(trained_run.model_path)
+    fresh = batching.tokenize(tokenizer, corpus.train["text"].tolist(), trained_run.config.data.max_tokens)
+    monkeypatch.setattr(batching, "tokenize", lambda *_: pytest.fail("it was tokenized again"))
+    kept = trainer._tokens(trained_run, trained_run.config, corpus, tokenizer)
+    assert isinstance(kept.flat, np.memmap)
+    assert (kept.flat.tolist(), kept.lengths.tolist(), kept.pad) == (
+        fresh.flat.tolist(), fresh.lengths.tolist(), fresh.pad,
+    )  # fmt: skip
+    rows = [3, 0, 5]
+    assert torch.equal(kept.batch(rows).ids, fresh.batch(rows).ids)
+
+
+def test_tokens_that_were_kept_by_half_are_made_anew(trained_run: Run, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(trained_run.path, tmp_path / "copy")))
+    corpus, tokenizer = trainer._corpus(run, run.config), base.tokenizer(run.model_path)
+    whole = trainer._tokens(run, run.config, corpus, tokenizer).flat.tolist()
+    path = run.corpus_path / "tokens" / "ids.npy"
+    for content in (b"", path.read_bytes()[:100]):
+        path.write_bytes(content)
+        again = trainer._tokens(run, run.config, corpus, tokenizer)
+        assert again.flat.tolist() == whole
