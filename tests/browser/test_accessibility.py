@@ -24,6 +24,11 @@ WCAG = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a
 GRAVE = {"serious", "critical"}
 
 
+AT_REST = """() => !document.querySelector("[data-stale=true]")
+  && !document.getAnimations().some((a) => a.playState === "running" && a.effect.getTiming().iterations === 1)"""
+"""Nothing is faded because it is old, and nothing fades in: a colour half-way is not the one that is read."""
+
+
 @pytest.fixture
 def family(folder):
     """The bundled runs."""
@@ -37,6 +42,7 @@ def seen(page, address, settled, path):
     page.goto(f"{address}/{path}")
     page.locator("h1").first.wait_for()
     settled(page)
+    page.wait_for_function(AT_REST)
     return [
         f"/{path} {found['id']}: {node['html'][:200]} ({' '.join(map(str, node['target']))[-120:]})"
         for found in axe.run(page, options=WCAG).response["violations"]
@@ -72,9 +78,9 @@ def tab_to(page, words):
 
 def test_a_chapter_is_read_with_the_keyboard_alone(page, address, family, settled):
     page.goto(f"{address}/learn")
-    page.get_by_role("button", name=CHAPTERS[1].title).wait_for()
+    page.get_by_role("button", name=CHAPTERS[1].short).wait_for()
     settled(page)
-    tab_to(page, CHAPTERS[1].title)
+    tab_to(page, CHAPTERS[1].short)
     page.keyboard.press("Enter")
     page.get_by_role("heading", name=CHAPTERS[1].title, exact=True).wait_for()
     settled(page)
@@ -92,5 +98,5 @@ def test_a_chapter_is_read_with_the_keyboard_alone(page, address, family, settle
     page.get_by_text("Remember.").wait_for()
     settled(page)
     assert page.evaluate(FOCUSED) == "What is so"
-    assert 0 < page.locator(".st-key-learn_space_2").bounding_box()["y"] < 300
+    assert 0 < page.locator(".st-key-learn_space_2").bounding_box()["y"] < page.viewport_size["height"] / 2
     assert tab_to(page, f"Next: {CHAPTERS[2].title}") < 20  # on from there, and not from the top
