@@ -45,6 +45,7 @@ from app import backend  # noqa: E402
 from app.backend import permission  # noqa: E402
 from app.components.training_monitor import EVERY  # noqa: E402
 from app.lesson.chapters import CHAPTERS  # noqa: E402
+from app.lesson.switches import GUARDS  # noqa: E402
 
 ALONE = 6.0
 """Seconds for which training is watched with nobody else there, before and after."""
@@ -150,7 +151,7 @@ async def chapter(visitor: Visitor, found: Class, rng: random.Random, pause: tup
             await after("price", visitor.slide("Price of a nat of KL, β", price))
     if chosen.slug == "switches":
         for on in (False, True):
-            await after("switch", visitor.switch("Encoder warm-up", on))
+            await after("switch", visitor.switch(GUARDS["warmup"][0], on))
     if chosen.slug == "losses":
         for _ in range(3):
             await after("sentence", visitor.write("Your sentence", next(SENTENCES)))
@@ -185,7 +186,7 @@ async def student(found: Class, address: str, first: int, seed: int, until: floa
         for number in range(len(chapters)):
             index = chapters[(chapters.index(first) + number) % len(chapters)]
             if number:
-                found.seconds["turn"].append(await visitor.press(f"{index + 1}  {CHAPTERS[index].title}"))
+                found.seconds["turn"].append(await visitor.press(f"{index + 1}  {CHAPTERS[index].short}"))
             await chapter(visitor, found, rng, pause, index)
             if time.monotonic() > until:
                 break

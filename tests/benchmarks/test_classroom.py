@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 
 import pytest
 
@@ -24,6 +25,21 @@ def test_three_students_follow_a_chapter_to_its_end(told, tmp_path, monkeypatch)
     assert {kind: len(each) for kind, each in found.seconds.items()} == {"open": 3, "predict": 3, "reveal": 3}
     assert found.sent == found.answered == 9
     assert "Traceback" not in log.read_text("utf-8", errors="replace")
+
+
+def test_a_student_follows_every_chapter_and_turns_to_the_next(told, tmp_path):
+    for bundled in (ROOT / "checkpoints").glob("captions-*"):
+        shutil.copytree(bundled, told / bundled.name, ignore=shutil.ignore_patterns("snapshots"))
+    found, chapters = classroom.Class(), classroom.whole()
+    with served(ROOT / "streamlit_app.py", told, tmp_path / "server.log") as address:
+        for index in chapters:
+            asyncio.run(classroom.student(found, address, index, 0, 0.0, (0.0, 0.0)))
+        first = chapters[-1]  # in which nothing is decoded
+        asyncio.run(classroom.student(found, address, first, 0, time.monotonic() + 3, (0.0, 0.0)))
+    assert not found.problems + found.unfinished
+    assert len(chapters) == len(classroom.CHAPTERS)
+    assert len(found.seconds["reveal"]) > len(chapters)
+    assert found.seconds["turn"]
 
 
 def failed(found, trainer, log=""):
