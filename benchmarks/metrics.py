@@ -1,6 +1,6 @@
 """MI between two bounds over all pairs of codes: ours against the plain loop over sentences.
 
-    python -m benchmarks.metrics [--codes 10000] [--repeats 5]
+    python -m benchmarks.metrics [--codes 10000] [--repeats 3]
 
 The loop takes one z after the other and its log density under each of the N posteriors, as the definition reads. Both
 must agree on both bounds first.
@@ -36,7 +36,7 @@ def plain_mutual_information(q: DiagonalGaussian, z: torch.Tensor) -> tuple[floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codes", type=int, default=10_000)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(machine.trainer_threads())
     torch.manual_seed(0)
