@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
-from benchmarks.interact import EMPTY, ROOT, RUN, served, settle
+from benchmarks.interact import EMPTY, FIND, ROOT, RUN, served, settle
 from benchmarks.noted import NOTES, PLAIN
 from benchmarks.timing import report
 from vae import runs
@@ -50,17 +50,10 @@ window.WebSocket = class extends Native {
   }
 };
 """
-WATCH = """([kind, selector]) => {
-  const find = (root) => {
-    const found = root.querySelector(selector);
-    if (found) return found;
-    for (const element of root.querySelectorAll("*")) {
-      const inside = element.shadowRoot && find(element.shadowRoot);
-      if (inside) return inside;
-    }
-    return null;
-  };
-  let watched = find(document);
+WATCH = (
+    """([kind, selector]) => {"""
+    + FIND
+    + """  let watched = find(document);
   const text = () => {
     if (!watched?.isConnected) watched = find(document);
     return watched?.textContent ?? "";
@@ -85,6 +78,7 @@ WATCH = """([kind, selector]) => {
     observer.observe(watched.getRootNode(), { subtree: true, childList: true, characterData: true, attributes: true });
   }, { capture: true, once: true });
 }"""
+)
 
 
 def parts(page: dict[str, Any], notes: Sequence[list[Any]], answer: str) -> dict[str, float]:

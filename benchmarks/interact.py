@@ -41,7 +41,7 @@ value = st.slider("value", 0, 1000, 0)
 pressed = st.button("press")
 st.markdown(f"{value} {random.random() if pressed else 0}")
 """
-WATCH = """([kind, selector]) => {
+FIND = """
   const find = (root) => {
     const found = root.querySelector(selector);
     if (found) return found;
@@ -51,7 +51,12 @@ WATCH = """([kind, selector]) => {
     }
     return null;
   };
-  const text = () => {
+"""
+"""Script that finds an element, also inside of a component."""
+WATCH = (
+    """([kind, selector]) => {"""
+    + FIND
+    + """  const text = () => {
     if (!window.watched?.isConnected) window.watched = find(document);
     return window.watched?.textContent ?? "";
   };
@@ -68,6 +73,7 @@ WATCH = """([kind, selector]) => {
     requestAnimationFrame(look);
   }, { capture: true, once: true });
 }"""
+)
 FRAMES = """() => {
   window.frames_ = [];
   let last = performance.now();

@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 MOST = 128
-"""Rows of a batch: beyond, a row of the bundled model costs no less (0.50 ms here, of 10.7 for a row by itself), and
-a gesture waits longer: 128 take about 65 ms of one core."""
+"""Rows of a batch: beyond, a row of the bundled model costs no less (0.35 ms here, of 5 for a row by itself), and a
+gesture waits longer: 128 take about 45 ms of one core."""
 LOOKS = 0.05
 """Seconds between two looks whether an answer is still wanted."""
 

@@ -2,7 +2,7 @@
 
 Greedy decoding is a long row of thin products. Three things make them fast without another result:
 
-- a product with its residual, or its activation, in one call;
+- a product with its residual in one call;
 - large weights packed once in the order in which the CPU's vector units read them;
 - over a large vocabulary, scores in 8 bits with a bound on their error, and exact scores for what they leave open.
 
