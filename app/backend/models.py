@@ -14,6 +14,8 @@ import streamlit as st
 from jaxtyping import Float
 from numpy import ndarray
 from streamlit.runtime.scriptrunner import StopException, get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.scriptrunner_utils.script_run_context import ThreadState
 
 from app.backend.microbatching import MOST, MicroBatcher, SupersededError
 from app.backend.permission import require_permission
@@ -185,8 +187,24 @@ def _ask(rows: Sequence[Row], compute: Callable[[list[Row]], Sequence[Answer]], 
 
 
 def _still_drawn() -> None:
-    """End the drawing of a page whose reader has gone on or away: any use of the session's state does that."""
+    """End the drawing of a page whose reader has gone on or away: any use of the session's state does that.
+
+    A fragment Streamlit would draw to its end, though the reader has asked for it anew; so that is begun here at once.
+    """
     "page" in st.session_state  # noqa: B015
+    if _asked_anew():
+        st.rerun(scope="fragment")  # joins the request that waits, with what it says of the widgets
+
+
+def _asked_anew() -> bool:
+    """Whether the fragment that is drawn will be drawn again, because of a gesture and not of a timer."""
+    page, drawn = get_script_run_ctx(suppress_warning=True), ThreadState.get().fragment_id
+    if page is None or page.script_requests is None or drawn not in (page.fragment_ids_this_run or ()):
+        return False
+    waiting = page.script_requests
+    if waiting._state is not ScriptRequestType.RERUN:
+        return False
+    return drawn in waiting._rerun_data.fragment_id_queue and not waiting._rerun_data.is_auto_rerun
 
 
 @st.cache_resource(max_entries=3, show_spinner="Opening the model …")

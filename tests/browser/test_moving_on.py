@@ -17,17 +17,26 @@ def slow(rows):
         log.write(f"{rows[0]}\\n")
     return rows
 
-number = st.number_input("number", value=0)
-said = models._ask([number] * (100 if number == 0 else 1), slow, kind="slow", most=1)
-st.markdown(f"The answer is {said[-1]}")
+def draw():
+    number = st.number_input("number", value=FIRST)
+    said = models._ask([number] * (100 if number == 0 else 1), slow, kind="slow", most=1)
+    st.markdown(f"The answer is {said[-1]}")
+
 """
-"""A page whose first answer takes 50 seconds, in 100 batches, and every other one half a second."""
+"""A page whose answer to 0 takes 50 seconds, in 100 batches, and every other one half a second."""
+WHOLE = SCRIPT.replace("FIRST", "0") + "draw()\n"
+PART = SCRIPT.replace("FIRST", "-1") + "st.fragment(draw)()\n"
 
 
 @pytest.fixture
-def frame(tmp_path):
+def script():
+    return WHOLE
+
+
+@pytest.fixture
+def frame(tmp_path, script):
     path = tmp_path / "slow_page.py"
-    path.write_text(SCRIPT, encoding="utf-8")
+    path.write_text(script, encoding="utf-8")
     return path
 
 
@@ -54,6 +63,18 @@ def test_a_newer_gesture_ends_the_older_request(page, address, frame):
     count = len(batches(frame))
     time.sleep(1.5)
     assert len(batches(frame)) == count  # and nobody goes on with the rest
+
+
+@pytest.mark.parametrize("script", [PART])
+def test_a_newer_gesture_in_a_fragment_ends_the_older_one(page, address, frame, script):
+    page.goto(address)
+    page.get_by_text("The answer is -1").wait_for()
+    page.get_by_role("button", name="Increment").click()  # to 0, the slow one
+    begun = after_a_batch(frame)
+    page.get_by_role("button", name="Increment").click()
+    page.get_by_text("The answer is 1").wait_for()
+    assert batches(frame)[-1] == "1"
+    assert len(batches(frame)) <= begun + 4
 
 
 def test_nothing_goes_on_for_a_tab_that_is_closed(page, address, frame):
