@@ -27,6 +27,7 @@ from vae import machine
 
 ALL = {
     "decode": ["decode"],
+    "decode steps": ["decode_steps"],
     "decode while a run trains": ["decode", "--while-training"],
     "train": ["train"],
     "lstm": ["lstm"],
