@@ -13,6 +13,8 @@ import streamlit as st
 
 RUN = "run"
 """The run that the page is about: one key for all pages, so that a run stays chosen across them (?run=NAME)."""
+RUN_KNOWN = "run_known"
+"""The same, while no page shows it."""
 
 HOME_SHOWN = "home_shown"
 """Home page: how many runs are shown as cards."""

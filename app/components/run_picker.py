@@ -1,10 +1,15 @@
-"""Choosing the run that a page is about. The choice is one for all pages and stands in the URL: ?run=NAME."""
+"""Choosing the run that a page is about. The choice is one for all pages and stands in the URL: ?run=NAME.
+
+The widget is not bound to the URL as others are: where two pages share a bound parameter, Streamlit strips it from a
+link between them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import state
 from app.components.sentences import escape
@@ -15,22 +20,25 @@ def run_picker(names: Sequence[str], *, label: str = "Run", default: str | None 
 
     A name in the URL that is not among `names` is answered with a sentence, and the default is shown instead.
     """
-    asked = st.query_params.get(state.RUN)
-    known = st.session_state.get(state.RUN)
+    known = st.session_state.get(state.RUN_KNOWN) if _arrived() else st.session_state.get(state.RUN)
+    asked = st.query_params.get(state.RUN) if _arrived() else None
     for name in dict.fromkeys([asked, known]):
         if name and name not in names:
             st.warning(_missing(name), icon=":material/search_off:")
     if not names:
         return None
-    first = default if default in names else names[0]
-    if asked is None and known is None and state.RUN not in st.session_state:
-        st.query_params[state.RUN] = first  # not bound yet: the widget takes its value from the URL
-    if known not in names and (asked not in names or state.RUN in st.session_state):  # or it was emptied; see below
-        st.session_state[state.RUN] = asked if asked in names else first
-    chosen = st.selectbox(label, names, index=None, key=state.RUN, bind="query-params")
-    if chosen is None:  # a link from page to page, or back in the history, empties the widget whatever was assigned
-        st.rerun()
+    chosen = next((name for name in (asked, known, default) if name in names), names[0])
+    st.session_state[state.RUN] = st.session_state[state.RUN_KNOWN] = chosen
+    st.selectbox(label, names, key=state.RUN)
+    if st.query_params.get(state.RUN) != chosen:
+        st.query_params[state.RUN] = chosen
     return chosen
+
+
+def _arrived() -> bool:
+    """Whether the URL decides: a link, or the browser's history, has brought the reader here just now."""
+    drawn = get_script_run_ctx()
+    return state.RUN not in st.session_state or (drawn is not None and drawn.is_history_navigation)
 
 
 def _missing(name: str) -> str:
