@@ -32,6 +32,7 @@ ALL = {
     "train": ["train"],
     "lstm": ["lstm"],
     "metrics": ["metrics"],
+    "projection": ["projection"],
     "evaluate": ["evaluate", "--samples", "20"],
     "growth": ["growth"],
     "first paint": ["first_paint"],

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy import ndarray
 
+from vae import projection
 from vae.config import Config, Phase
 from vae.projection import METHODS, Projection, _fit_pca, cached, project
 from vae.runs import Run
@@ -103,6 +104,19 @@ class TestUMAP:
         other = project(run, "umap", seed=4)
         assert other.details["seed"] == 4
         assert np.abs(other.coordinates - fit.coordinates).max() > 1e-3
+
+    def test_up_to_a_size_umap_is_told_the_neighbours(self, make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+        def searches(*_: object, **__: object) -> None:
+            raise RuntimeError("UMAP has searched")
+
+        import umap.umap_
+
+        monkeypatch.setattr(umap.umap_, "nearest_neighbors", searches)
+        fit = project(make(clusters()), "umap")
+        assert np.isfinite(fit.coordinates).all()
+        monkeypatch.setattr(projection, "EXACT", 10)
+        with pytest.raises(RuntimeError, match="searched"):
+            project(make(clusters()), "umap", seed=1)
 
     def test_places_a_code_of_the_map_on_itself_and_runs_into_it_without_a_jump(self, make: Maker) -> None:
         codes = clusters()
