@@ -75,7 +75,7 @@ def test_two_evaluations_are_one(space: Space, data: pd.DataFrame) -> None:
 
 
 def test_no_figure_depends_on_the_batch_size(space: Space, data: pd.DataFrame) -> None:
-    data = data[::2]
+    data = data[::4]
     whole = numbers(evaluate.evaluate(space, data, samples=2, objective=Phase()).to_dict())
     assert len(whole) > 100
     for batch_size in (1, 7):
