@@ -89,9 +89,47 @@ def test_the_measured_mismatch_decides_where_there_is_one(expected: str, kl: flo
 
 def test_the_thresholds_of_mismatch_are_what_their_reasons_say() -> None:
     """0.5 (m^2 + v - 1 - ln v) of a dimension that is wider, narrower or off to the side."""
-    for m, deviation, threshold in ((0, 1.8, 0.5), (0, 1 / 2.5, 0.5), (1.0, 1.0, 0.5), (0, 2.6, 2.0), (0, 1 / 12, 2.0)):
+    left = ((0, 1.8, 0.5), (0, 1 / 2.5, 0.5), (1.0, 1.0, 0.5))
+    unexplained = ((0, 2.6, 2.0), (0, 1 / 12, 2.0))
+    gap = ((0, 1.33, 0.1), (0, 1 / 1.42, 0.1), (0.45, 1.0, 0.1))
+    for m, deviation, threshold in (*left, *unexplained, *gap):
         nats = 0.5 * (m**2 + deviation**2 - 1 - math.log(deviation**2))
         assert nats == pytest.approx(threshold, rel=0.1)
+
+
+@pytest.mark.parametrize(("units", "mismatch", "gap"), [(32, 3.1, False), (32, 3.3, True), (9, 1.0, True)])
+def test_a_healthy_run_whose_codes_leave_a_gap_is_not_said_to_fill_the_prior(
+    units: int, mismatch: float, gap: bool
+) -> None:
+    verdict = diagnose(figures(30.0, 7.5, units, 25.0) | {"marginal_kl_least_nats": mismatch})
+    assert verdict.name == "healthy"
+    evidence = " ".join(verdict.evidence)
+    assert (f"do not quite fill the prior, a mismatch of at least {mismatch:.1f} nats" in evidence) == gap
+    assert ("fill the prior, as far as can be seen" in evidence) != gap
+    assert ("do not quite fill it" in verdict.headline) == gap
+    assert ("stay near the prior" in verdict.headline) != gap
+    assert ("prior samples" in verdict.advice[0]) != gap
+
+
+def test_a_healthy_run_of_little_mi_promises_the_gist_alone_and_says_first_how_to_make_room() -> None:
+    annealed = diagnose(figures(2.7, 2.53, 31, 6.0, ceiling=6.24) | {"marginal_kl_least_nats": 0.01})
+    assert annealed.name == "healthy"
+    assert "about 13 kinds of sentence" in annealed.evidence[2]
+    assert "gist" in annealed.evidence[2]
+    assert "free_bits_per_dimension" in annealed.advice[0]
+    assert "rise more slowly" in annealed.advice[1]
+    assert not any("read well" in advice for advice in annealed.advice)
+    for full in (figures(15.8, 6.2, 32, 31.0, ceiling=6.24), figures(3.0, 3.9, 32, 9.0)):
+        said = diagnose(full)
+        assert not any("gist" in sentence for sentence in (*said.evidence, *said.advice))
+        assert "read well" in said.advice[0]
+
+
+def test_a_collapsed_run_is_first_told_what_saved_codes_here() -> None:
+    free_bits, warm_up, slow = diagnose(figures(0.02, 0.0, 0, 0.04)).advice
+    assert "phase2.free_bits_per_dimension=0.5" in free_bits
+    assert "two-phase does both" in warm_up
+    assert "rise slowly" in slow
 
 
 def test_a_code_of_the_length_alone_is_weak() -> None:
