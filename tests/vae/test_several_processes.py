@@ -104,11 +104,11 @@ def without_dropout(config: Config) -> Config:
     return replace(
         config,
         pretrain=replace(config.pretrain, dropout=0.0),
-        phase1=Phase(epochs=4, kl_weight=0.0, token_deletion=0.2, frozen=FROZEN),
+        phase1=Phase(epochs=3, kl_weight=0.0, token_deletion=0.2, frozen=FROZEN),
         phase2=Phase(
-            epochs=4, kl_schedule="linear", free_bits_per_dimension=0.2, token_deletion=0.2, learning_rate=2e-3
+            epochs=2, kl_schedule="linear", free_bits_per_dimension=0.2, token_deletion=0.2, learning_rate=2e-3
         ),
-        train=replace(config.train, log_every=1, clip_norm=1.0),
+        train=replace(config.train, log_every=1, evals_per_epoch=1, clip_norm=1.0),
     )
 
 
@@ -154,11 +154,11 @@ def same_losses(run: Run, one: Run) -> None:
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_several_processes_take_the_steps_of_one(make_run: Callable[..., Run], one: Run, count: int) -> None:
-    """63 steps over three phases. The last batch of an epoch has 9 sentences: 5 and 4, or 3 each."""
+    """42 steps over three phases. The last batch of an epoch has 9 sentences: 5 and 4, or 3 each."""
     run = make_run()
     assert [end.code for end in together(run, count)] == [0] * count
     assert (run.status.state, run.env["processes"]) == ("finished", count)
-    assert [event["step"] for event in run.metrics() if event["split"] == "train"] == list(range(1, 64))
+    assert [event["step"] for event in run.metrics() if event["split"] == "train"] == list(range(1, 43))
     same_losses(run, one)
     for name, tensor in load_file(one.model_path / "model.safetensors").items():
         ours = load_file(run.model_path / "model.safetensors")[name]
@@ -168,10 +168,10 @@ def test_several_processes_take_the_steps_of_one(make_run: Callable[..., Run], o
 
 def test_a_batch_may_be_smaller_than_the_processes_are_many(make_run: Callable[..., Run]) -> None:
     """The last batch of each epoch is one sentence: the second process has none, and waits for nobody."""
-    settings = {"batch_size": 26, "evals_per_epoch": 1}
+    settings = {"batch_size": 26}
     run, one = make_run(**settings), alone(make_run("one", **settings))
     assert [end.code for end in together(run, 2)] == [0, 0]
-    assert run.status.total_steps == 5 * 9
+    assert run.status.total_steps == 5 * 6
     same_losses(run, one)
 
 
