@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import jaxtyping
 import pytest
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 
 from vae.config import Config, Data, Model, Phase, Pretrain, Train
 
@@ -28,16 +28,13 @@ for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 os.environ["BOTTLENECK_TRAINER_THREADS"] = os.environ["BOTTLENECK_APP_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"  # a test must not depend on what the Hub says today
 
-from tests import shapes
-
 TENSORS = ("posterior", "objectives", "metrics", "batching", "backbones", "model", "decode", "evaluate")
-"""Modules whose shapes are checked at their calls. `config` and `space` check what they are given themselves, in
+"""Modules whose shapes are checked at every call. `config` and `space` check what they are given themselves, in
 sentences for their user."""
 
 _typecheck = types.ModuleType("bottleneck_typecheck")
-_typecheck.check = beartype(conf=shapes.CONF)  # type: ignore[attr-defined]
+_typecheck.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]  # 1 is a float, too
 sys.modules["bottleneck_typecheck"] = _typecheck
-jaxtyping.jaxtyped = shapes.jaxtyped
 jaxtyping.install_import_hook([f"vae.{name}" for name in TENSORS], "bottleneck_typecheck.check")
 
 hypothesis.settings.register_profile(
