@@ -339,6 +339,11 @@ def put(key: str, value: str | list[str] | None) -> None:
     st.session_state[key] = value
 
 
+def usual(key: str, text: str) -> str:
+    """The default of a text field. Once the field has a value, which a callback may just have written, it is none."""
+    return "" if key in st.session_state else text
+
+
 def keep(*keys: str) -> None:
     """Remember what the URL says under these keys, for `restore`."""
     st.session_state.setdefault(KEPT, {}).update({key: st.query_params.get(key) for key in keys})

@@ -176,19 +176,19 @@ class Board {
     );
   }
 
-  // The further sentences that go along, each under what it was.
+  // The further sentences that go along, each under what was encoded and, where that differs, what is rebuilt of it.
   follow() {
     const { followers, asides, others } = this.data;
     this.others.hidden = !followers.length;
     this.others.querySelector(".title").textContent = others;
     this.followers.replaceChildren(
-      ...followers.map(({ before }) => {
+      ...followers.map(({ input, rebuilt }) => {
         const item = element("li");
-        const was = words("p", asides[before], "was");
-        was.dir = "auto";
-        const line = element("p", "said");
-        line.dir = "auto";
-        item.append(was, line);
+        const same = input.trim().split(/\s+/).join(" ") === plain(asides[rebuilt]);
+        item.append(element("span", "is", "Sentence"), element("p", "was", input));
+        if (!same) item.append(element("span", "is", "Rebuilt"), words("p", asides[rebuilt], "was"));
+        item.append(element("span", "is", "Changed"), element("p", "said"));
+        for (const line of item.querySelectorAll("p")) line.dir = "auto";
         return item;
       }),
     );
@@ -271,7 +271,7 @@ class Dial {
   // What is read out: the value, and the sentence if it is this slider's to say.
   say(speaking) {
     const { data, stop } = this;
-    const said = speaking ? `: ${plain(this.board.data.sentences[this.board.data.rows[data.rows[stop]][0]])}` : "";
+    const said = speaking ? `: ${spoken(this.board.data.sentences[this.board.data.rows[data.rows[stop]][0]])}` : "";
     this.slider.setAttribute("aria-valuetext", `${data.shown[stop]}${said}`);
     const here = this.row();
     [...this.bands.querySelectorAll(".band")].forEach((band, index) => band.classList.toggle("here", index === here));
@@ -316,18 +316,15 @@ function nearest(values, value) {
   return values.reduce((best, each, stop) => (Math.abs(each - value) < Math.abs(values[best] - value) ? stop : best), 0);
 }
 
-function words(tag, said, className = "") {
-  const made = element(tag, className);
-  if (!said.length) made.textContent = "(an empty sentence)";
-  said.forEach(([word, fresh], index) => {
-    if (index) made.append(" ");
-    made.append(fresh ? element("mark", "", word) : word);
-  });
-  return made;
+function spoken(said) {
+  return plain(said) || "an empty sentence";
 }
 
-function plain(said) {
-  return said.map(([word]) => word).join(" ") || "an empty sentence";
+function words(tag, said, className = "") {
+  const made = element(tag, className);
+  if (said.length) made.append(...marked(said));
+  else made.textContent = "(an empty sentence)";
+  return made;
 }
 
 function sign(className, path) {

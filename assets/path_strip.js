@@ -281,13 +281,7 @@ function line(words, className) {
   made.className = className;
   made.dir = "auto";
   if (!words.length) made.textContent = "(an empty sentence)";
-  words.forEach(([word, fresh], index) => {
-    if (index) made.append(" ");
-    if (!fresh) return made.append(word);
-    const mark = document.createElement("mark");
-    mark.textContent = word;
-    made.append(mark);
-  });
+  made.append(...marked(words));
   return made;
 }
 
@@ -302,10 +296,6 @@ function neighbour([far, text]) {
   parts[1].title = text;
   made.append(...parts);
   return made;
-}
-
-function plain(words) {
-  return words.map(([word]) => word).join(" ");
 }
 
 function shape(tag, attributes) {

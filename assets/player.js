@@ -136,24 +136,14 @@ function press(button) {
   button.setAttribute("aria-pressed", String(!pressed(button)));
 }
 
-// A sentence above what was made of it: words that differ are marked, those that stand together as one.
-function pair({ text, decoded: said, fresh }) {
+// A sentence above what was made of it, marked where it differs.
+function pair({ text, words }) {
   const made = element("div", "pair");
   const [before, after] = [element("div", "quiet", text || "(an empty sentence)"), element("div")];
   before.dir = after.dir = "auto";
-  const parts = said.split(/\s+/).filter(Boolean);
-  const changed = new Set(fresh);
-  if (!parts.length) after.textContent = "(nothing: an empty sentence)";
-  let mark = null;
-  parts.forEach((word, index) => {
-    const space = index ? " " : "";
-    if (!changed.has(index)) {
-      mark = null;
-      after.append(space + word);
-    } else if (mark) mark.append(space + word);
-    else after.append(space, (mark = element("mark", "", word)));
-  });
-  if (text.split(/\s+/).filter(Boolean).join(" ") === parts.join(" ")) after.append(element("span", "quiet", " ✓"));
+  if (words.length) after.append(...marked(words));
+  else after.textContent = "(nothing: an empty sentence)";
+  if (text.split(/\s+/).filter(Boolean).join(" ") === plain(words)) after.append(element("span", "quiet", " ✓"));
   made.append(before, after);
   return made;
 }

@@ -6,7 +6,6 @@ Encoding a corpus, reading its codes and finding neighbours live in `vae.latents
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Sequence
 
@@ -102,18 +101,6 @@ def traverse(z: Float[Tensor, " latent"], dimension: int, values: Sequence[float
     codes = z.repeat(len(values), 1)
     codes[:, dimension] = torch.tensor(values, dtype=z.dtype, device=z.device)
     return codes
-
-
-def word_changes(before: str, after: str) -> list[tuple[str, bool]]:
-    """The words of `after`, each with whether it is new against `before`.
-
-    The longest matching runs of words count as unchanged (difflib); a word that only disappeared leaves no mark.
-    """
-    old, new = before.split(), after.split()
-    marks = [True] * len(new)
-    for match in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_matching_blocks():
-        marks[match.b : match.b + match.size] = [False] * match.size
-    return list(zip(new, marks, strict=True))
 
 
 def shell(z: Float[Tensor, "*rows latent"]) -> Float[Tensor, "*rows"]:

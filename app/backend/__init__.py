@@ -217,7 +217,6 @@ from app.backend.walks import (
     walk,
     walk_command,
     walk_python,
-    word_changes,
 )
 from app.backend.warming import warm
 from vae.config import Config, Data, Knob
@@ -446,7 +445,6 @@ __all__ = [
     "walk_python",
     "warm",
     "witnesses",
-    "word_changes",
     "write_changes",
     "write_code",
 ]

@@ -147,14 +147,6 @@ def snapshots(of: Model) -> list[int]:
     return list(run.snapshots()) if (run := of.run) else []
 
 
-def word_changes(before: str, after: str) -> list[tuple[str, bool]]:
-    """The words of a sentence, each with whether it is new against the one before."""
-    models.load_torch()
-    from vae import explore
-
-    return explore.word_changes(before, after)
-
-
 def walk_python(routes: Sequence[tuple[Model, Sequence[Pair]]], way: Way) -> str:
     """The same paths in Python, to be copied: for each model, its sentences in the order of `paths`."""
     body = [line for of, pairs in routes for line in ["", *_route_python(of, pairs, way)]]

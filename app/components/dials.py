@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -11,9 +11,11 @@ import streamlit as st
 
 from app import backend
 from app.components.assets import component
+from app.components.latent_map import shortened
 from app.components.path_strip import near, typical
+from app.components.sentences import compared
 
-_DIALS = component("dials", "live.css", "slider.css", "rows.css")
+_DIALS = component("dials", "live.css", "slider.css", "rows.css", "words.css", "words.js")
 
 
 def dials(
@@ -23,6 +25,7 @@ def dials(
     family: str,
     before: str,
     others: str = "",
+    inputs: Sequence[str] = (),
     notes: Mapping[str, str] | None = None,
     locked: Collection[str] | None = None,
     on_moved: Callable[[], None],
@@ -31,10 +34,10 @@ def dials(
     """Show the sliders under the present sentence. Where one came to rest is told to `on_moved`; see `moved`.
 
     Boards of one `family` answer each other's messages: those about one base. `before` names the sentence that the
-    present one is held against, and `others` the further ones; `notes` stand under the names of sliders. Sliders can be
-    locked if `locked` names those that are.
+    present one is held against, and `others` the further ones, of which `inputs` are what was encoded; `notes` stand
+    under the names of sliders. Sliders can be locked if `locked` names those that are.
     """
-    data = drawing(board, notes or {}, locked) | {"family": family, "others": others, "heard": _heard(key)}
+    data = drawing(board, notes or {}, locked, inputs) | {"family": family, "others": others, "heard": _heard(key)}
     data["before"]["name"] = before
     _DIALS(key=key, data=data, on_moved_change=on_moved, on_locked_change=on_locked)
 
@@ -51,7 +54,12 @@ def locks(key: str, family: str) -> list[str] | None:
     return [str(name) for name in told["names"]] if told.get("family") == family else None
 
 
-def drawing(board: backend.Board, notes: Mapping[str, str], locked: Collection[str] | None = None) -> dict[str, Any]:
+def drawing(
+    board: backend.Board,
+    notes: Mapping[str, str],
+    locked: Collection[str] | None = None,
+    inputs: Sequence[str] = (),
+) -> dict[str, Any]:
     """What the browser needs: every sentence once, what is said beside it, and where each slider has which."""
     texts = board.reading.texts
     sentences = {text: place for place, text in enumerate(dict.fromkeys(texts))}
@@ -61,20 +69,23 @@ def drawing(board: backend.Board, notes: Mapping[str, str], locked: Collection[s
         fact = (typical(board.reading.shells[row]), *near(board.reading, row))
         rows.append((sentences[text], facts.setdefault(fact, len(facts))))
     asides: dict[tuple[str, str], int] = {}
-    followers = [
-        {
-            "before": asides.setdefault((texts[each[board.dials[0].base]],) * 2, len(asides)),
-            "rows": [asides.setdefault((texts[each[board.dials[0].base]], texts[row]), len(asides)) for row in each],
-        }
-        for each in board.followers
-    ]
+    followers = []
+    for given, each in zip(inputs, board.followers, strict=True):
+        rebuilt = texts[each[board.dials[0].base]]
+        followers.append(
+            {
+                "input": shortened(given),
+                "rebuilt": asides.setdefault((given, rebuilt), len(asides)),
+                "rows": [asides.setdefault((rebuilt, texts[row]), len(asides)) for row in each],
+            }
+        )
     base = texts[board.base]
     drawn = {
-        "sentences": [backend.word_changes(base, text) for text in sentences],
+        "sentences": [compared(base, text) for text in sentences],
         "facts": list(facts),
         "rows": rows,
-        "before": {"words": [(word, False) for word in base.split()]},
-        "asides": [backend.word_changes(was, text) for was, text in asides],
+        "before": {"words": compared(base, base)},
+        "asides": [compared(was, text) for was, text in asides],
         "followers": followers,
         "dials": [_slider(dial, texts) | _said(dial.name, notes, locked) for dial in board.dials],
     }
@@ -98,7 +109,7 @@ def _slider(dial: backend.Dial, texts: list[str]) -> dict[str, Any]:
         stops = list(group)
         first, last = stops[0], stops[-1]
         where = shown[first] if first == last else f"{shown[first]} to {shown[last]}"
-        strip.append({"first": first, "last": last, "where": where, "words": backend.word_changes(base, text)})
+        strip.append({"first": first, "last": last, "where": where, "words": compared(base, text)})
     return {
         "name": dial.name,
         "values": dial.values,

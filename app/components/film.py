@@ -8,7 +8,6 @@ a model, except that a run which kept no codes along the way has its sentences e
 from __future__ import annotations
 
 import base64
-import difflib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from app import backend, state
 from app.components.address import heed
 from app.components.assets import component
 from app.components.latent_map import LENGTH, colouring, colourings, first_colouring, shortened
-from app.components.sentences import escape
+from app.components.sentences import compared, escape
 from app.glossary import METRICS, PHASES
 
 if TYPE_CHECKING:
@@ -46,7 +45,13 @@ SHARE = 0.999
 WAYS = (("Interpolate", "interpolate", state.WALK_SNAPSHOTS[0]), ("Read a plane", "plane", state.PLANE_SNAPSHOT))
 """Pages that open a snapshot: what they do, where they are, and their key for its step."""
 
-_FILM = component("film", "live.css", "canvas.css", "slider.css", "player.css", "canvas.js", "player.js")
+PLAYER = (
+    *("live.css", "canvas.css", "slider.css", "player.css", "words.css"),
+    *("words.js", "canvas.js", "player.js"),
+)
+"""What a film shares with a race: files of `component`."""
+
+_FILM = component("film", *PLAYER)
 
 
 def drawer(names: Sequence[str], active: bool) -> None:
@@ -241,14 +246,6 @@ def notes(reels: Sequence[backend.Reel]) -> list[str]:
     return said
 
 
-def fresh(text: str, decoded: str) -> list[int]:
-    """Which words of a decoded sentence the original does not have at this place, as the page marks them."""
-    before, after = text.split(), decoded.split()
-    blocks = difflib.SequenceMatcher(a=before, b=after, autojunk=False).get_matching_blocks()
-    same = {word for block in blocks for word in range(block.b, block.b + block.size)}
-    return [word for word in range(len(after)) if word not in same]
-
-
 def _reel(name: str, kind: Literal["principal", "dimensions"]) -> backend.Reel | None:
     """The film of a run. While it trains its plane stays that of the codes it was first seen with."""
     pending = backend.film_pending(name)
@@ -334,7 +331,7 @@ def _written(event: Mapping[str, Any]) -> dict[str, Any]:
     pairs = []
     for pair in event["reconstructions"]:
         text, decoded = shortened(str(pair["text"])), shortened(str(pair["decoded"]))
-        pairs.append({"text": text, "decoded": decoded, "fresh": fresh(text, decoded)})
+        pairs.append({"text": text, "words": compared(text, decoded)})
     return {"pairs": pairs, "prior": [list(each) for each in Counter(map(shortened, event["prior"])).items()]}
 
 

@@ -12,11 +12,12 @@ import streamlit as st
 from app import backend
 from app.components.assets import component
 from app.components.latent_map import shortened
+from app.components.sentences import compared
 
 TYPICAL = 2.0
 """Standard deviations of the prior's distance from the origin that count as typical: 95 % of its samples."""
 
-_STRIP = component("path_strip", "live.css", "slider.css", "rows.css")
+_STRIP = component("path_strip", "live.css", "slider.css", "rows.css", "words.css", "words.js")
 
 
 def path_strip(
@@ -65,9 +66,9 @@ def reading(walk: backend.Walk, *, distances: bool = True) -> dict[str, Any]:
         members = list(group)
         start, end = walk.places[members[0]], walk.places[members[-1]]
         where = (f"t {start:.2f}" if start == end else f"t {start:.2f} – {end:.2f}").replace("-", "−")
-        marked = [(word, False) for word in text.split()] if before is None else backend.word_changes(before, text)
-        more = [[(word, False) for word in other.split()] for other in others]
-        rows.append({"first": members[0], "where": where, "words": marked, "more": more})
+        words = compared(text if before is None else before, text)
+        more = [compared(other, other) for other in others]
+        rows.append({"first": members[0], "where": where, "words": words, "more": more})
         for step in members:
             lead, quote = near(walk, step) if distances else ("", "")
             said = {"row": len(rows) - 1, "typical": typical(walk.shells[step]) if distances else ""}

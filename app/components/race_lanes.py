@@ -14,8 +14,9 @@ from typing import Any
 
 from app import backend, state
 from app.components.assets import component
-from app.components.film import fresh
+from app.components.film import PLAYER
 from app.components.latent_map import shortened
+from app.components.sentences import compared
 from app.glossary import METRICS, PHASES, STATES, duration
 
 SENTENCES = 3
@@ -24,7 +25,7 @@ SENTENCES = 3
 FIGURE = METRICS["delta_nll_nats"]
 """The one figure of a lane: whether the decoder reads z."""
 
-_RACE = component("race", "live.css", "canvas.css", "slider.css", "player.css", "canvas.js", "player.js")
+_RACE = component("race", *PLAYER)
 
 
 def race_lanes(data: Mapping[str, Any]) -> None:
@@ -162,4 +163,4 @@ def _written(event: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=4096)
 def _pair(text: str, decoded: str) -> dict[str, Any]:
     text, decoded = shortened(text), shortened(decoded)
-    return {"text": text, "decoded": decoded, "fresh": fresh(text, decoded)}
+    return {"text": text, "words": compared(text, decoded)}

@@ -14,7 +14,7 @@ from app.components import walk_form, walk_table
 from app.components.address import SWITCH, Between
 from app.components.latent_map import shortened
 from app.components.path_strip import reading
-from app.components.sentences import escape
+from app.components.sentences import escape, marked
 from app.components.walk_ends import SEEDS, set_ends
 from app.components.walk_lanes import titles
 from app.components.walk_sides import Side
@@ -30,7 +30,6 @@ ALLOWED = {
 _QUIET = "opacity: 0.7; font-size: 0.85rem;"
 _LANES = "display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: 0.2rem 1.4rem;"
 _LINE = "display: grid; grid-template-columns: 5.6rem 1fr; gap: 0.5rem; padding: 0.15rem 0; overflow-wrap: anywhere;"
-_MARK = "background: rgba(222, 138, 0, 0.28); color: inherit; border-radius: 0.2em; padding: 0 0.15em;"
 
 
 def kinds(model: backend.Model) -> list[str]:
@@ -98,14 +97,9 @@ def _lane(title: str, walk: backend.Walk) -> str:
     rows = reading(walk)["rows"]
     return head + "".join(
         f'<div style="{_LINE}"><span style="{_QUIET}">{row["where"]}</span>'
-        f'<span dir="auto">{_words(row["words"])}</span></div>'
+        f'<span dir="auto">{marked(row["words"]) or "(an empty sentence)"}</span></div>'
         for row in rows
     )
-
-
-def _words(words: Sequence[tuple[str, bool]]) -> str:
-    marked = [f'<mark style="{_MARK}">{html.escape(word)}</mark>' if new else html.escape(word) for word, new in words]
-    return " ".join(marked) or "(an empty sentence)"
 
 
 def _cards(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
@@ -46,7 +47,7 @@ def take(example: str) -> None:
 
 def sentence(label: str, default: str, key: str, **options: str) -> str:
     """A field for a sentence."""
-    text = st.text_input(label, default, key=key, bind="query-params", max_chars=LONGEST, **options)
+    text = st.text_input(label, state.usual(key, default), key=key, bind="query-params", max_chars=LONGEST, **options)
     return text or ""
 
 
@@ -62,8 +63,8 @@ def present(along: list[float], default: float) -> float:
     return float(asked) if asked in Between(along[0], along[-1]) else default
 
 
-def read(model: backend.Model, board: backend.Board, before: str, others: str = "") -> None:
-    """The slider and the sentences under it; where it comes to rest goes into the URL."""
+def read(model: backend.Model, board: backend.Board, before: str, inputs: Sequence[str] = ()) -> None:
+    """The slider and the sentences under it, `inputs` being those that follow; where it comes to rest is in the URL."""
     dial = board.dials[0]
     family = hashlib.sha256(board.reading.codes.tobytes()).hexdigest()[:16]
 
@@ -73,7 +74,16 @@ def read(model: backend.Model, board: backend.Board, before: str, others: str = 
 
     if len({board.reading.texts[row] for row in dial.rows}) == 1:
         st.info("The sentence is the same at every strength.", icon=":material/info:")
-    dials(board, key=state.ARITHMETIC_BOARD, family=family, before=before, others=others, on_moved=follow)
+    others = f"The same on {len(inputs)} sentences of the map, drawn at random" if inputs else ""
+    dials(
+        board,
+        key=state.ARITHMETIC_BOARD,
+        family=family,
+        before=before,
+        others=others,
+        inputs=inputs,
+        on_moved=follow,
+    )
     if backend.has_codes(model):
         now = present(dial.values, dial.values[dial.own])
         place = min(range(len(dial.values)), key=lambda stop: abs(dial.values[stop] - now))
@@ -236,15 +246,14 @@ def from_examples(model: backend.Model) -> None:
         seed = 0
         if known:
             seed = st.number_input(
-                "Seed of the others", 0, SEEDS, 0, key=state.ARITHMETIC_SEED, bind="query-params", width=160
+                "Seed of the others", 0, SEEDS, key=state.ARITHMETIC_SEED, bind="query-params", width=160
             )
             st.button("Others", icon=":material/casino:", key="arithmetic_roll", on_click=roll)
     along = backend.strengths(*BOTH_WAYS)
     rows = backend.witnesses(model, int(seed))
     board = backend.steered(model, *groups, text, rows, along, strength(along, 1.0))
     st.caption(facts(backend.direction(model, *groups)))
-    others = f"The same on {len(rows)} sentences of the map, drawn at random: before, and after" if rows else ""
-    st.fragment(read)(model, board, "Rebuilt:", others)
+    st.fragment(read)(model, board, "Rebuilt:", [known.texts[row] for row in rows] if known else ())
     st.caption(
         "z + strength × (mean code of To − mean code of From). The difference of two means carries along whatever else "
         "differs between the groups, and the farther it is followed, the farther z is from any code the decoder knows."

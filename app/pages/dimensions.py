@@ -110,7 +110,7 @@ def choose_start(model: backend.Model) -> backend.Start:
     if kind == "Sentence":
         text = st.text_input(
             "Sentence",
-            EXAMPLE,
+            state.usual(state.DIMENSIONS_TEXT, EXAMPLE),
             key=state.DIMENSIONS_TEXT,
             bind="query-params",
             max_chars=LONGEST,
@@ -225,14 +225,12 @@ def exchange(base: ndarray, changes: Changes, locked: set[int]) -> None:
     z = base.copy()
     for dimension, value in changes.items():
         z[dimension] = value
-    st.markdown("**z as JSON**")
-    st.code(backend.write_code(z), language="json", wrap_lines=True)
-    pasted = st.text_area("Paste a z", key=state.DIMENSIONS_PASTED, placeholder="[0.5, -1.2, ...]", height=100)
-    st.button(
-        "Take it", icon=":material/check:", key="dims_take", disabled=not pasted, on_click=take, args=(base, locked)
-    )
     if problem := st.session_state.pop(state.DIMENSIONS_PROBLEM, ""):
         st.error(escape(problem), icon=":material/error:")
+    st.text_area("Paste a z", key=state.DIMENSIONS_PASTED, placeholder="[0.5, -1.2, ...]", height=100)
+    st.button("Take it", icon=":material/check:", key="dims_take", on_click=take, args=(base, locked))
+    st.markdown("**z as JSON**")
+    st.code(backend.write_code(z), language="json", wrap_lines=True)
 
 
 def keep(model: backend.Model, start: backend.Start, changes: Changes, board: backend.Board) -> None:

@@ -24,10 +24,12 @@ def board_of(*, own=0, base=0, followers=(), texts=TEXTS):
 
 def test_every_sentence_is_sent_once_with_its_new_words_marked():
     drawn = dials.drawing(board_of(), {})
-    assert [" ".join(word for word, _ in said) for said in drawn["sentences"]] == list(dict.fromkeys(TEXTS))
-    assert drawn["sentences"][1] == [("a", False), ("dog", True), ("runs", False), (".", False)]
+    assert [" ".join(words for words, kind in said if kind != "gone") for said in drawn["sentences"]] == list(
+        dict.fromkeys(TEXTS)
+    )
+    assert drawn["sentences"][1] == [("a", ""), ("dog", "new"), ("runs .", "")]
     assert [place for place, _ in drawn["rows"]] == [0, 1, 1, 0, 2, 3]
-    assert drawn["before"]["words"] == [(word, False) for word in ["a", "cat", "runs", "."]]
+    assert drawn["before"]["words"] == [("a cat runs .", "")]
 
 
 def test_what_is_said_beside_a_code_is_sent_once():
@@ -43,8 +45,8 @@ def test_a_strip_merges_repeats_and_marks_what_differs_from_the_base():
     assert [(each["first"], each["last"], each["where"]) for each in slider["strip"]] == [
         (0, 1, "−1.00 to −0.50"), (2, 3, "0.00 to +0.25"), (4, 4, "+1.00"),
     ]  # fmt: skip
-    assert [word for word, new in slider["strip"][0]["words"] if new] == ["dog"]
-    assert [word for word, new in slider["strip"][2]["words"] if new] == ["two", "cats", "run"]
+    assert [words for words, kind in slider["strip"][0]["words"] if kind] == ["dog"]
+    assert [words for words, kind in slider["strip"][2]["words"] if kind] == ["two cats run"]
     assert (slider["note"], slider["locked"], slider["own"], slider["base"]) == ("KL 0.52", True, 0, 3)
 
 
@@ -54,11 +56,15 @@ def test_sliders_are_lockable_where_it_is_said_which_are():
 
 
 def test_followers_are_held_against_what_they_were():
-    drawn = dials.drawing(board_of(followers=[[0, 1, 4, 5, 2]]), {})
+    drawn = dials.drawing(board_of(followers=[[0, 1, 4, 2, 5]]), {}, inputs=["a big dog runs ."])
     (follower,) = drawn["followers"]
-    assert drawn["asides"][follower["before"]] == []  # the base of the slider is at its place 3, the empty sentence
-    assert [len(drawn["asides"][place]) for place in follower["rows"]] == [4, 4, 4, 0, 4]
-    assert all(new for word, new in drawn["asides"][follower["rows"][0]])
+    assert follower["input"] == "a big dog runs ."
+    rebuilt = drawn["asides"][follower["rebuilt"]]  # at the place of the slider's base, which is 3
+    assert rebuilt == [("a", ""), ("big", "gone"), ("dog runs .", "")]
+    said = [drawn["asides"][place] for place in follower["rows"]]
+    assert said[0] == [("a", ""), ("cat", "new"), ("runs .", "")]
+    assert said[3] == [("a dog runs .", "")]
+    assert said[4] == []
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.5, "+0.50"), (-2.0, "−2.00"), (0.0, "0.00"), (-0.001, "0.00")])
@@ -74,4 +80,4 @@ def test_a_board_has_a_name_that_changes_with_what_it_says():
 
 
 def test_it_is_plain_json():
-    json.dumps(dials.drawing(board_of(followers=[[0, 1, 2, 3, 4]]), {}, locked=[]), allow_nan=False)
+    json.dumps(dials.drawing(board_of(followers=[[0, 1, 2, 3, 4]]), {}, locked=[], inputs=["a"]), allow_nan=False)

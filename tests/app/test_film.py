@@ -96,12 +96,6 @@ def test_films_side_by_side_are_seen_at_one_scale_with_the_prior_at_one_place():
         assert top >= y + backend.RADIUS - 1e-9
 
 
-def test_changed_words_are_those_that_the_page_marks():
-    assert film.fresh("a man is here .", "a man was here now .") == [2, 4]
-    assert film.fresh("the same", "the same") == []
-    assert film.fresh("", "all new") == [0, 1]
-
-
 def test_the_notes_say_what_is_exact_and_what_is_only_drawn():
     said = " ".join(film.notes([some_reel(seen=[0.07, 0.1, 0.15])]))
     assert "the codes of step 20 " in said

@@ -29,21 +29,21 @@ def test_repeats_are_one_row_with_their_stretch():
 
 def test_words_are_marked_that_the_sentence_before_did_not_have():
     rows = path_strip.reading(walk_of("a dog sleeps .", "a dog runs .", "a dog runs ."))["rows"]
-    assert rows[0]["words"] == [("a", False), ("dog", False), ("sleeps", False), (".", False)]
-    assert rows[1]["words"] == [("a", False), ("dog", False), ("runs", True), (".", False)]
+    assert rows[0]["words"] == [("a dog sleeps .", "")]
+    assert rows[1]["words"] == [("a dog", ""), ("runs", "new"), (".", "")]
 
 
 def test_an_empty_sentence_is_a_row_without_words():
     rows = path_strip.reading(walk_of("", "a dog ."))["rows"]
-    assert [row["words"] for row in rows] == [[], [("a", True), ("dog", True), (".", True)]]
+    assert [row["words"] for row in rows] == [[], [("a dog .", "new")]]
 
 
 def test_a_step_that_is_read_several_times_is_one_row_unless_every_draw_repeats():
     draws = [["a dog .", "x"], ["a dog .", "x"], ["a dog .", "y"], ["a cat .", "y"]]
     rows = path_strip.reading(walk_of(*(first for first, _ in draws), draws=draws))["rows"]
     assert [row["first"] for row in rows] == [0, 2, 3]
-    assert [row["more"] for row in rows] == [[[("x", False)]], [[("y", False)]], [[("y", False)]]]
-    assert [any(new for _, new in row["words"]) for row in rows] == [False, False, True]
+    assert [row["more"] for row in rows] == [[[("x", "")]], [[("y", "")]], [[("y", "")]]]
+    assert [any(kind for _, kind in row["words"]) for row in rows] == [False, False, True]
 
 
 def test_what_is_drawn_along_the_slider_is_within_its_range():

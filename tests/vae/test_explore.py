@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vae.explore import analogy, direction, interpolate, shell, traverse, word_changes
+from vae.explore import analogy, direction, interpolate, shell, traverse
 
 METHODS = pytest.mark.parametrize("method", ["linear", "slerp"])
 
@@ -149,23 +149,6 @@ class TestTraverse:
     def test_bad_input_is_one_sentence(self, dimension: int, values: list[float], words: str) -> None:
         with pytest.raises(ValueError, match=words):
             traverse(torch.zeros(4), dimension, values)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "new"),
-    [
-        ("a dog runs .", "a dog runs .", []),
-        ("a dog runs .", "a big dog sleeps .", ["big", "sleeps"]),
-        ("a big dog runs .", "a dog runs .", []),
-        ("", "two words", ["two", "words"]),
-        ("two words", "", []),
-        ("a a a b", "a b b", ["b"]),
-    ],
-)
-def test_new_words_are_marked(before: str, after: str, new: list[str]) -> None:
-    changes = word_changes(before, after)
-    assert [word for word, _ in changes] == after.split()
-    assert [word for word, changed in changes if changed] == new
 
 
 @pytest.mark.parametrize("latent", [1, 2, 32, 4096])

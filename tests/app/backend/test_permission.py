@@ -50,7 +50,7 @@ OPEN = {
     *("steered", "steered_command", "steered_python", "strengths", "strips", "sweep"),
     *("sweep_command", "sweep_cost", "sweep_name", "sweep_names", "table", "tex"),
     *("trajectory", "turns", "verdict", "walk", "walk_command", "walk_python"),
-    *("witnesses", "word_changes", "write_changes", "write_code", "linear_vae"),
+    *("witnesses", "write_changes", "write_code", "linear_vae"),
     *("predict", "predicted", "absent", "cube", "warm", "pass_over_libraries"),
 }
 """What only reads, computes in memory, or keeps in memory what readers say."""
