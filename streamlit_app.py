@@ -11,7 +11,6 @@ from app import backend, state
 
 HERE = Path(__file__).resolve().parent
 
-st.set_page_config(page_title="Bottleneck", page_icon=str(HERE / "assets" / "mark.svg"), layout="wide")
 st.logo(str(HERE / "assets" / "logo.svg"), size="large")
 st.html(HERE / "assets" / "frame.css")
 
@@ -38,7 +37,7 @@ page = st.navigation(
                 "app/pages/learn.py",
                 title="Learn",
                 icon=":material/school:",
-                help="Posterior collapse in fifteen minutes: chapters that ask for a prediction, then show what is so.",
+                help="Posterior collapse in about twenty minutes: chapters that ask for a prediction first, then show.",
             ),
             st.Page(
                 "app/pages/glossary.py",
@@ -113,6 +112,8 @@ page = st.navigation(
     },
     position="top",
 )
+title = "Bottleneck" if page == home else f"{page.title} · Bottleneck"
+st.set_page_config(page_title=title, page_icon=str(HERE / "assets" / "mark.svg"), layout="wide")
 
 if watching and page == train:
     st.switch_page(home)  # which says why

@@ -22,13 +22,17 @@ PALETTE: tuple[str, ...] = (
 QUIET = "#8A8F96"
 """Lines that should be seen second, on either ground: ceilings, ends of phases."""
 
-REC, KL = "#BE6414", "#2F7FC1"
-"""The two terms of the ELBO, wherever both are shown: in a formula, beside each other in a figure, in words."""
+REC, KL = "#BE6414", "#5151FB"
+"""The two terms of the ELBO, wherever both are shown: in a formula, beside each other in a figure, in words. KL is in a
+blue that no run has: bars of terms stand beside points of runs."""
+
+PARTS = ("#61676E", "#90959B")
+"""What a whole is made of, in a figure among others whose colours are runs: two greys that no run has."""
 
 FAINT = "#797D83"
 """Words inside a figure, as legible on the light ground as on the dark one: no colour is more so on both."""
 
-TERMS_OF_THE_ELBO: Mapping[str, str] = {"rec": "orange", "kl": "blue"}
+TERMS_OF_THE_ELBO: Mapping[str, str] = {"rec": "orange", "kl": "violet"}
 """The two terms in formulas and in what is said about them: colours of the theme, which knows its ground."""
 
 

@@ -18,7 +18,7 @@ export default function ({ data, parentElement }) {
   };
   place.tabIndex = -1;
   place.style.outline = "none"; // it is a place, not a control
-  place.style.scrollMarginTop = "5rem"; // below the navigation
+  place.style.scrollMarginTop = "var(--navigation, 5rem)"; // below it
   if (data.label) {
     place.setAttribute("role", "group");
     place.setAttribute("aria-label", data.label);

@@ -15,6 +15,8 @@ class Race extends Player {
     for (const name of ["clock", "now", "course", "lanes", "live", "on"]) this[name] = find(`.${name}`);
     this.blank = find(".race > .lane");
     this.on.onclick = () => this.go(this.last);
+    this.section = find(".race");
+    this.section.onkeydown = (event) => this.pressed(event);
     this.clock.onchange = () => this.wind();
     this.course.onclick = (event) => {
       const box = this.course.getBoundingClientRect();
@@ -27,11 +29,22 @@ class Race extends Player {
   }
 
   update({ data }) {
+  // Keys anywhere in the race, which a click gives the focus; slider and lists know their own.
+  pressed(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select")) return;
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (by) this.step(by);
+    else if (event.key === " " && event.target === this.section) this.play.click();
+    else return;
+    event.preventDefault();
+  }
+
     const before = this.data;
     this.data = data;
     if (before?.id !== data.id) this.begin();
     this.on.hidden = !data.live;
     this.tracks.forEach((track, index) => track.update(data.lanes[index]));
+    this.section.classList.toggle("compact", Boolean(data.compact));
     if (before?.id !== data.id || before.key !== data.key) this.wind();
     else this.tracks.forEach((track) => track.stand(data.phases, this.at() === this.last));
     if (data.asked && data.asked.number !== this.heard) this.goTo(data.asked.step);

@@ -66,7 +66,7 @@ def _probes() -> Iterator[Metric]:
         digits=3,
     )
     for k in range(5):
-        swaps, encoded = f"{k} swap{'s' * (k != 1)}", f"with two of its words changing places, {k} times over"
+        swaps, encoded = f"{k} swap{'s' * (k != 1)}", "with two of its words exchanged" + f", {k} times" * (k > 1)
         yield Metric(
             name=f"rec_swaps_{k}_nats",
             title=f"Cost of rebuilding, {swaps}",

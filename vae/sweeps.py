@@ -283,7 +283,7 @@ def phase1() -> tuple[Config, tuple[Axis, ...]]:
     """Phase 1 alone, as Park & Lee 2021 compare it in section 5.1 and Figure 2: pooling x noise x frozen decoder.
 
     Five epochs of an autoencoder with a z of 32 (appendix B); they also tried a z of 64 and 128: vary
-    model.latent_size as well for that. Labels are {pooling}_{noise}_{frozen decoder}.
+    model.latent_size as well for that. A run is labelled by its values, for instance max_0.15_frozen.
     """
     base = replace(recipes.get("park-lee-max-pool"), phase2=Phase())
     frozen = "+".join(FROZEN_DECODER)
@@ -295,7 +295,7 @@ def phase2() -> tuple[Config, tuple[Axis, ...]]:
     """Both phases, as Park & Lee 2021 compare them in section 5.2 and Figure 3: KL threshold x noise.
 
     Thresholds of Eq. 2 in nats a dimension, noise in both phases, max-pooling. Every run trains its own phase 1.
-    Labels are {threshold}_{noise}.
+    A run is labelled by its values, for instance 0.5_0.15.
     """
     noise = "phase1.token_deletion+phase2.token_deletion=0,0.15,0.4"
     axes = ("phase2.free_bits_per_dimension=0,0.5,3,6", noise)

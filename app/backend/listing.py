@@ -96,8 +96,15 @@ def table() -> pd.DataFrame:
 
 
 def showcase(names: Sequence[str]) -> str | None:
-    """The run to open where nobody has chosen: the first healthy one."""
-    return next((name for name in names if not name.startswith("~") and _is_healthy(name)), None)
+    """The run to open where nobody has chosen: the first healthy one that came along, else a healthy one of one's own.
+
+    What pages say of a latent space, and what a teacher has tried, is about the bundled run; it stays what a bare link
+    opens, however many runs a class trains, good or bad. One's own stand first in every list, a click away, and stay
+    chosen from page to page. Of one's own, those that have finished come before those that train or were stopped.
+    """
+    known = [each for each in entries(lessons=True) if each.name in names and not each.problem]
+    ranked = sorted(known, key=lambda each: (not each.bundled, each.state != "finished"))
+    return next((each.name for each in ranked if _is_healthy(each.name)), None)
 
 
 def colours(names: Iterable[str] = ()) -> dict[str, str]:

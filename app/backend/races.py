@@ -112,21 +112,24 @@ def race_config(recipe: str, size: str, seed: int, corpus: str = "captions") -> 
 
 
 def race_names(stem: str, recipes: Sequence[str]) -> list[str]:
-    """The names of the runs of a race, in the order of its recipes; a `ValueError` if one cannot be had."""
+    """The names of the runs of a race, in the order of its recipes; a `ValueError` if one cannot be had.
+
+    Each begins with `race-`, also where the name of the race does not.
+    """
     if len(recipes) < 2:
         raise ValueError("A race needs two recipes at least.")
     if not stem.strip():
         raise ValueError("The race needs a name.")
-    return [form.check_name(f"race-{stem.strip()}-{recipe}") for recipe in recipes]
+    return [form.check_name(f"race-{stem.strip().removeprefix('race-')}-{recipe}") for recipe in recipes]
 
 
 def fresh_race(recipes: Sequence[str]) -> str:
-    """The first number under which no run of a race of these recipes is there yet."""
+    """`race-` and the first number under which no run of a race of these recipes is there yet."""
     taken = {run.name for run in runs.list_runs()}
     number = 1
     while any(f"race-{number}-{recipe}" in taken for recipe in recipes):
         number += 1
-    return str(number)
+    return f"race-{number}"
 
 
 @reserved

@@ -14,7 +14,7 @@ from app import backend, state
 
 BASIC = {
     "model": {"latent_size": "Size of the code z"},
-    "train": {"seed": "Seed"},
+    "train": {"seed": "Seed of training"},
     "phase1": {"epochs": "Epochs", "token_deletion": "Noise"},
     "phase2": {
         "epochs": "Epochs",
@@ -24,6 +24,9 @@ BASIC = {
     },
 }
 """The fields that most people change, with their labels; each stands at the top and not in its section."""
+
+LABELS = {("data", "seed"): "Seed of the text"}
+"""Further fields whose name alone would not say enough."""
 
 ELSEWHERE = (("data", "corpus"), ("model", "base"))
 """Fields that have a part of the page to themselves."""
@@ -93,20 +96,20 @@ def in_words(problem: str) -> str:
         for name in backend.knobs(section):
             path = f"{section}.{name}"
             if problem.startswith((f"{path}=", f"{path} ")):
-                label = BASIC.get(section, {}).get(name) or _label(name)
+                label = BASIC.get(section, {}).get(name) or _label(section, name)
                 where = f"{HEADINGS[section]}, " if section.startswith("phase") else ""
                 return f"{where}{label}: {problem}"
     return problem
 
 
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize().replace("Kl ", "KL ")
+def _label(section: str, name: str) -> str:
+    return LABELS.get((section, name)) or name.replace("_", " ").capitalize().replace("Kl ", "KL ")
 
 
 def field(section: str, name: str, label: str | None = None) -> None:
     """The widget of one field."""
     knob = backend.knobs(section)[name]
-    label = label or _label(name)
+    label = label or _label(section, name)
     help_text = f"{knob.help}\n\n`{section}.{name}`"
     common: dict[str, Any] = {"key": state.knob(section, name), "help": help_text, "persist_state": "session"}
     if knob.kind == "int":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -19,8 +19,8 @@ MOST = 8
 """Runs of one race: as many as there are colours."""
 
 SIZES: Mapping[str, str] = {
-    "Quick": "Quick: the recipes on 4,000 sentences at most, checked twice in each pass over them. With the captions a "
-    "difference shows within half a minute on two cores.",
+    "Quick": "Quick: each recipe on 4,000 sentences at most, checked twice in each pass over them. With the captions a "
+    "difference shows in the first third of the time.",
     "Full": "Full: the recipes as they are.",
 }
 
@@ -93,10 +93,10 @@ def _name(chosen: list[str]) -> str:
         proposed = backend.fresh_race(chosen)
         st.session_state[state.RACE_NAME] = st.session_state[state.RACE_PROPOSED] = proposed
     return st.text_input(
-        "Name",
+        "Name of the race",
         key=state.RACE_NAME,
-        width=160,
-        help="The runs are called race-NAME-RECIPE, and are runs like any other.",
+        width=180,
+        help="Each run is called by it and its recipe, as race-1-two-phase, and is a run like any other.",
     )
 
 
@@ -121,18 +121,28 @@ def _cost(configs: Mapping[str, backend.Config]) -> str:
     """What the race takes and where it takes it from, in words."""
     configs_ = list(configs.values())
     preview = backend.preview(configs_[0].data)
-    times = [backend.estimate(config, preview.sentences).seconds for config in configs_]
     words = f"{preview.sentences:,} sentences to train on. {escape(preview.note)}".strip()
     if configs_[0].data.corpus != "captions":
         words += " A fresh T5 is pre-trained on them first, so a difference takes longer to show."
-    if all(time is not None for time in times):
-        words += f" At most about {duration(sum(time or 0 for time in times))} until all have ended."
-    words += " They start at once, past the queue, and share the threads of one trainer."
+    seconds = longest(configs_, preview.sentences)
+    if seconds is not None:
+        words += f" About {duration(seconds)} at most until all have ended."
+    words += " They start at once, even if other runs wait for their turn, and train side by side."
     busy = [entry.name for entry in backend.entries() if entry.active and not entry.place]
     if busy:
-        training = f"{escape(', '.join(busy[:3]))}, which {'is' if len(busy) == 1 else 'are'} in training"
-        words += f" So does {training}." if len(busy) == 1 else f" So do {training}."
+        verb = "is in training, too, which slows" if len(busy) == 1 else "are in training, too, which slows"
+        words += f" {escape(', '.join(busy[:3]))} {verb} them down."
     return words
+
+
+def longest(configs: Sequence[backend.Config], sentences: int) -> float | None:
+    """Seconds until all runs of a race have ended, if one trained after the other; none where it cannot be said.
+
+    Side by side they take no longer: what one of them leaves idle, another uses.
+    """
+    times = [backend.estimate(config, sentences).seconds for config in configs]
+    known = [time for time in times if time is not None]
+    return sum(known) if len(known) == len(times) else None
 
 
 def _launch(configs: Mapping[str, backend.Config]) -> str:

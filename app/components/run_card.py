@@ -29,6 +29,8 @@ def badge(entry: backend.Entry) -> str:
     words, colour, icon = STATES[entry.state]
     return f":{colour}-badge[:material/{icon}: {words}]"
 
+    if entry.state == "queued" and entry.status.pid is not None:  # its process is there
+        words = "starting"
 
 def verdict_badge(name: str) -> str:
     """The verdict's name as a badge, as Markdown."""

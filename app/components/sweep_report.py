@@ -48,11 +48,8 @@ def _report(name: str, along: str, chosen: Sequence[str], was_active: bool) -> N
     colours = backend.colours()
     st.header("Over training", anchor=False)
     many_runs.over_steps(sweep.labels, chosen, colours)
-    parts = "_".join("{" + backend.axis_heading(axis.name).partition(",")[0] + "}" for axis in sweep.axes)
-    st.caption(
-        f"Labels are {escape(parts)}, as in Figures 2 and 3 of Park & Lee 2021. "
-        "The [glossary](glossary) explains the figures."
-    )
+    parts = [backend.axis_heading(axis.name).partition(",")[0] for axis in sweep.axes]
+    st.caption(f"{escape(example(list(sweep.labels.values()), parts))} The [glossary](glossary) explains the figures.")
     measured = [row for row in sweep.rows if row["kl_nats"] is not None]
     if measured:
         st.header(f"Newest values by {backend.axis_heading(along)}", anchor=False)
@@ -64,6 +61,13 @@ def _report(name: str, along: str, chosen: Sequence[str], was_active: bool) -> N
         st.caption("And to train it again, under another name:")
         line = backend.sweep_command(f"{name}-again", sweep.start, sweep.axes)
         st.code(line, language="bash", wrap_lines=True)
+
+
+def example(labels: Sequence[str], parts: Sequence[str]) -> str:
+    """How to read the labels of a sweep, by the last of them: what it names, part by part."""
+    if len(parts) == 1:
+        return f"A label, such as {labels[-1]}, is the {parts[0]} of a run."
+    return f"A label names {', '.join(parts[:-1])} and {parts[-1]} of a run, in this order: {labels[-1]}, for instance."
 
 
 def _progress(sweep: backend.Sweep) -> None:

@@ -62,9 +62,13 @@ def _state(entry: backend.Entry, colour: str) -> None:
 
 
 def pace(entry: backend.Entry) -> str:
-    """How fast a run trains and what it takes of the machine, in words; empty while nothing is known."""
+    """How fast a run trains and what it takes of the machine, in words; empty while nothing is known.
+
+    Until it trains, also again, what was measured before says nothing of now.
+    """
     words = []
-    if speed := backend.speed(entry.name):
+    trains = entry.state != "queued" and not entry.status.message  # that it is starting, or loading
+    if trains and (speed := backend.speed(entry.name)):
         words.append(f"{speed:,.0f} sentences a second")
     if memory := backend.memory(entry.name):
         words.append(f"its trainer holds {memory / 1e9:.1f} GB of memory")
@@ -185,7 +189,7 @@ def offered(steps: Sequence[int], chosen: int) -> list[int]:
 def _ways(entry: backend.Entry, step: int) -> None:
     """The ways from a step to its map, and to the weights nearest to it, if the run has kept any."""
     kept = backend.snapshots(backend.model(entry.name)) if entry.has_model else []
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         pressed = st.button(
             "The map at this step",
             icon=":material/scatter_plot:",

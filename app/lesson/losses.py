@@ -41,6 +41,7 @@ def reveal() -> None:
         return
     frame = pd.DataFrame(found.report.delta_by_position).assign(run=name)
     frame = frame[frame["sentences"] >= REACHED]
+    st.markdown(f"**What a token costs more under another sentence's code**, by its place in the sentence, in {name}")
     figure(
         figures.by_position(frame, {name: backend.colours()[name]}),
         "lesson-positions",

@@ -119,10 +119,10 @@ CHAPTER = Chapter(
     minutes=3,
     setting=(
         "Training makes one number small: what is forgotten of a sentence (**rec**, the *distortion*) plus what its "
-        "code costs (**KL**, the *rate*), in nats. At full price this is the −ELBO: turned round, a lower bound of "
-        "the evidence for the model. Let a nat of KL have the price β; β = 1 is the full one. Three models are before "
-        "you: a healthy one that rebuilds most sentences, the *plain VAE*, which ignores its code, and a *language "
-        "model* that has none."
+        "code costs (**KL**, the *rate*), in nats. Let a nat of KL have the price β. At the full price, β = 1, the sum "
+        "is the **−ELBO**: never less than −log *p*(*x*), what the sentence costs under the model itself. Three models "
+        "are before you: a healthy one that rebuilds most sentences, the *plain VAE*, which ignores its code, and a "
+        "*language model* that has none."
     ),
     question="At β = 1, which model has the lowest −ELBO, the sum of both?",
     options=("All the same", "The healthy one", "One of those without a working code"),

@@ -16,7 +16,10 @@ STEPS = 17
 
 def act() -> None:
     """The walk between the two sentences, under a slider."""
-    st.markdown("**Walk there yourself.** Drag the slider, press ▶, or use the arrow keys; new words are marked.")
+    st.markdown(
+        "**Walk there yourself.** Drag the slider, press ▶, or click into it and use the arrow keys; new words are "
+        "marked."
+    )
     path_strip(
         _walk("two-phase"), position=0, key=state.LEARN_STRIP, on_position=_no_place, label="the walk", distances=False
     )
@@ -63,7 +66,7 @@ CHAPTER = Chapter(
     short="Space",
     minutes=2,
     setting=(
-        "A text VAE reads a sentence, keeps 32 numbers of it, the code *z*, and writes the sentence anew from these. "
+        "A text VAE reads a sentence, keeps 32 numbers of it as its code *z*, and writes the sentence anew from these. "
         f"Take two sentences, *{A[:-2]}* and *{B[:-2]}*, and go from the code of the one to that of the other in a "
         "straight line."
     ),

@@ -179,7 +179,7 @@ CHAPTER = Chapter(
     slug="switches",
     title="How the two papers prevent it",
     short="Prevention",
-    minutes=3,
+    minutes=4,
     setting=(
         "Li et al. (2019) guard a VAE with two things; Park & Lee (2021) add a third. **Encoder warm-up**: at first "
         "the encoder learns alone, and codes cost nothing. **Free bits**: the first half nat in each dimension of *z* "

@@ -78,7 +78,7 @@ CHAPTER = Chapter(
     slug="telling",
     title="How to tell",
     short="How to tell",
-    minutes=2,
+    minutes=3,
     setting=(
         "Collapse shows as KL ≈ 0, no mutual information (**MI**: how surely a code tells which sentence it is of) and "
         "no active units (**AU**: dimensions of *z* that differ from sentence to sentence). So papers print these "

@@ -1,4 +1,4 @@
-"""Chapter: a warm-up in one second. In the linear VAE dimensions die one by one, exactly when theory says."""
+"""Chapter: what a VAE is, and the smallest one, linear. Its dimensions die one by one, exactly when theory says."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from app.lesson.chapter import Chapter
 def act() -> None:
     """The linear VAE under a slider for its noise."""
     st.markdown(
-        "**Turn up the noise.** The data vary in six independent directions, in some more than in others. The noise "
-        "says how little the decoder trusts what it sees. A dimension with a KL of 0 tells nothing: it is dead. A VAE "
-        "was trained for every noise; the exact answer is drawn with it.",
+        "**Turn up the noise.** A dimension with a KL of 0 tells nothing: it is dead. A VAE was trained for every "
+        "noise. So small a VAE, its encoder and its decoder one matrix each, can be worked out exactly, too: that "
+        "answer is drawn with it.",
         width=820,
     )
     linear_vae(backend.linear_vae(), key=state.LEARN_LINEAR)
@@ -33,14 +33,16 @@ def reveal() -> None:
 
 CHAPTER = Chapter(
     slug="warm-up",
-    title="A warm-up in one second",
-    short="Warm-up",
-    minutes=1,
+    title="The smallest VAE",
+    short="A VAE",
+    minutes=2,
     setting=(
-        "A VAE squeezes what it sees into a few numbers, its code *z*, and rebuilds it from them: an *encoder* writes "
-        "the code, a *decoder* reads it. What a dimension of *z* tells is counted in *nats* (1.44 bits each), and "
-        "called its **KL**. In the smallest VAE encoder and decoder are one matrix each, so that the best of all such "
-        "models is known. Its *z* has six dimensions, and its decoder expects noise, as much in every direction."
+        "A **VAE** is a model that squeezes what it sees into a few numbers and learns to rebuild it from them. These "
+        "numbers are its code, ***z***: an *encoder* writes it, a *decoder* reads it. What each number, or "
+        "*dimension*, of *z* tells is counted in *nats* (1.44 bits each), and called its **KL**.\n\n"
+        "The smallest VAE sees points instead of sentences. They vary in six directions, in some more than in others, "
+        "and its *z* has six dimensions. It has one dial: the **noise**, how far off a rebuilt point may be and still "
+        "count as right."
     ),
     question="The noise grows. What becomes of the six dimensions of *z*?",
     options=(

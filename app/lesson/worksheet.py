@@ -43,7 +43,7 @@ header {{ display: flex; justify-content: space-between; align-items: baseline; 
 .term math {{ display: block math; margin: 0; padding: 0 1mm 0.6mm; border-bottom: 0.7mm solid var(--rec); }}
 .kl math {{ border-bottom: 1.4mm double var(--kl); padding-bottom: 0; }}
 .term small {{ color: #8f4708; }}
-.kl small {{ color: #1f5f97; }}
+.kl small {{ color: #4a3fd0; }}
 section {{ padding: 1.8mm 0; border-top: 0.3mm solid #999; break-inside: avoid; }}
 h2 small {{ font: 9pt sans-serif; color: #444; }}
 ul {{ display: flex; flex-wrap: wrap; gap: 0.5mm 7mm; padding: 0; list-style: none; }}

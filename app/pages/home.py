@@ -23,7 +23,7 @@ DOORS = (
     ("Watch", "race", "Recipes side by side from one seed: when does it show which of them learns to use its code?")
     if backend.read_only()
     else ("Train", "train", "Turn a T5 into a text VAE, on captions or on your own text. Minutes on a laptop, no GPU."),
-    ("Learn", "learn", "Posterior collapse: why a VAE stops reading its code, and what helps. Fifteen minutes."),
+    ("Learn", "learn", "Posterior collapse: why a VAE stops reading its code, and what helps. Twenty minutes."),
 )
 with st.grid(3, min_column_width=260):
     for name, page, words in DOORS:

@@ -26,7 +26,7 @@ HIDEABLE = {
 """What a lesson link can leave out, and its name in the form that makes one."""
 
 LARGE = """<style>
-html { font-size: max(24px, 2.2vw); }
+html { font-size: max(24px, 2.2vw); --navigation: 0.5rem; }
 header, footer { display: none !important; }
 [data-testid="stColumn"]:has([data-testid="stVegaLiteChart"]) { min-width: 100%; }
 </style>"""

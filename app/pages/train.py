@@ -98,17 +98,27 @@ def choose_base() -> str | None:
     return source.strip() or None if source else None
 
 
-def choose_name(stem: str) -> str:
-    """The name of the run: one is proposed, and follows the recipe until somebody types another."""
+def choose_name(stem: str) -> str | None:
+    """The name of the run: one is proposed, and follows the recipe until somebody types another.
+
+    None, and a sentence at the field, where no run can be called what somebody has typed.
+    """
     proposed = st.session_state.get(state.TRAIN_AUTO_NAME)
     if st.session_state.get(state.TRAIN_NAME) in (None, proposed):
         st.session_state[state.TRAIN_NAME] = st.session_state[state.TRAIN_AUTO_NAME] = backend.fresh_name(stem)
-    return st.text_input(
+    name = st.text_input(
         "Name of the run",
         key=state.TRAIN_NAME,
         persist_state="session",
         help="Letters, digits, dots, dashes and underscores. It names the run's folder, and the run in every list.",
     )
+    try:
+        if not (name or "").strip():
+            raise ValueError("The run needs a name.")
+        return backend.check_name(name)
+    except ValueError as problem:
+        st.error(sentences.escape(str(problem)), icon=":material/error:")
+        return None
 
 
 def settings(recipe: str, corpus: str | None, base: str | None) -> backend.Config:
@@ -196,7 +206,6 @@ try:
     config = settings(recipe, corpus, base)
     with looked_at:
         amount = show_text(config.data)
-    backend.check_name(name or "")
 except ValueError as error:
     problem = str(error)
 
@@ -207,11 +216,14 @@ elif config:
     st.markdown(f":material/timer: {cost(backend.estimate(config, amount))}")
     for idle in config.idle_settings():
         st.warning(sentences.escape(idle), icon=":material/info:")
+if not name:
+    st.markdown(":material/edit: The name of the run has to be changed first, under *Settings*.")
 ahead = before()
 label = f"Add to the queue ({ahead} before it)" if ahead else "Launch"
-wanted = st.button(label, key="train_launch", type="primary", icon=":material/rocket_launch:", disabled=bool(problem))
-if wanted and config:
-    launched = backend.launch(name.strip(), config)
+ready = name is not None and not problem
+wanted = st.button(label, key="train_launch", type="primary", icon=":material/rocket_launch:", disabled=not ready)
+if wanted and config and name:
+    launched = backend.launch(name, config)
     st.session_state[state.TRAIN_AUTO_NAME] = name  # taken now: a new one is proposed next time
     if place := backend.entry(launched).place:
         state.say(f"{launched} has place {place} in the queue. It starts by itself, also when you close this window.")
@@ -220,4 +232,4 @@ if wanted and config:
     st.switch_page("app/pages/runs.py", query_params={state.RUN: launched})
 if config and not problem:
     with st.expander("The same from a terminal", icon=":material/terminal:"):
-        st.code(backend.command(name.strip(), config), language="bash", wrap_lines=True)
+        st.code(backend.command(name or backend.fresh_name(recipe), config), language="bash", wrap_lines=True)

@@ -87,7 +87,7 @@ def test_the_term_that_is_asked_for_is_marked(root):
 def test_the_terms_of_the_elbo_have_their_colours_and_no_mark_is_left():
     assert glossary.mathematics(METRICS["neg_elbo_nats"].formula) == (
         r"$\displaystyle -\mathrm{ELBO} =$ :orange[$\displaystyle \mathrm{rec}$] $\displaystyle +$ "
-        r":blue[$\displaystyle \mathrm{KL}$] $\displaystyle \ge -\log p(x)$"
+        r":violet[$\displaystyle \mathrm{KL}$] $\displaystyle \ge -\log p(x)$"
     )
     for each in ENTRIES.values():
         shown = glossary.mathematics(each.formula)

@@ -1,9 +1,10 @@
 import itertools
+import math
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.palette import PALETTE, allot
+from app.palette import KL, PALETTE, PARTS, REC, allot
 
 GROUNDS = ("#FDFCF9", "#14181C")
 DEUTERANOPIA = ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881))
@@ -44,6 +45,17 @@ def test_a_colour_stands_out_from_both_grounds():
         assert contrast(colour, ground) > 3, (colour, ground)
 
 
+def test_the_parts_of_a_whole_stand_out_and_are_greys():
+    for colour, ground in itertools.product(PARTS, GROUNDS):
+        assert contrast(colour, ground) > 2.9, (colour, ground)
+    for colour, ink in zip(PARTS, ("#FFFFFF", "#000000"), strict=True):
+        assert contrast(colour, ink) > 4.5
+    for colour in PARTS:
+        _, a, b = lab(linear(colour))
+        assert (a * a + b * b) ** 0.5 < 8
+        assert all(math.dist(lab(linear(colour)), lab(linear(run))) > 15 for run in PALETTE)
+
+
 def test_the_first_colours_differ_to_colour_blind_eyes():
     """Simulated after Machado et al. 2009; a difference of 15 in L*a*b* is plain to see side by side."""
     for eye in (DEUTERANOPIA, PROTANOPIA):
@@ -67,3 +79,12 @@ def test_no_colour_is_given_twice_while_one_is_free(count):
 
 def test_a_mangled_memory_is_not_believed():
     assert allot(["a", "b"], {"a": 99, "b": "blue", "c": 0}) == {"a": 0, "b": 1}
+
+
+def test_the_price_of_a_code_has_a_colour_that_no_run_has():
+    """KL stands beside runs, as a term of the ELBO; beside rec colour-blind eyes tell it, too."""
+    assert all(contrast(KL, ground) > 3 for ground in GROUNDS)
+    for colour in PALETTE:
+        assert math.dist(lab(linear(KL)), lab(linear(colour))) > 30, colour
+    for eye in (DEUTERANOPIA, PROTANOPIA):
+        assert math.dist(seen(KL, eye), seen(REC, eye)) > 30

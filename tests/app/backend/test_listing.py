@@ -141,3 +141,18 @@ def test_a_queue_that_is_damaged_is_said_by_those_that_wait(root):
     (root / "queue.json").write_text("{", encoding="utf-8")
     assert "queue.json is damaged" in backend.entry("one").problem
     assert Run(root / "one").status.state == "queued"
+
+
+def test_the_bundled_healthy_run_is_what_a_bare_link_opens_whatever_a_class_has_trained(make_run):
+    make_run("mine")
+    make_run("half", state="stopped", share=0.6)
+    names = ["half", "mine"]
+    assert backend.showcase(names) == "mine"  # finished before stopped
+    assert backend.showcase(["half"]) == "half"
+    make_run("shipped-flat", "plain-vae", bundled=True)
+    assert backend.showcase([*names, "shipped-flat"]) == "mine"
+    make_run("shipped", bundled=True)
+    make_run("newest")
+    assert backend.showcase(["newest", *names, "shipped-flat", "shipped"]) == "shipped"
+    assert backend.showcase(["newest", *names]) in ("newest", "mine")  # of those that a page can show
+    assert backend.showcase(["shipped-flat", "~opened", "gone"]) is None

@@ -111,8 +111,9 @@ def test_the_names_of_a_race(make_run):
     pair = ["two-phase", "plain-vae"]
     assert backend.race_names(backend.fresh_race(pair), pair) == ["race-1-two-phase", "race-1-plain-vae"]
     make_run("race-1-plain-vae", "plain-vae")
-    assert backend.fresh_race(pair) == "2"
-    assert backend.fresh_race(["annealed-vae", "two-phase"]) == "1"
+    assert backend.fresh_race(pair) == "race-2"
+    assert backend.race_names("monday", pair) == ["race-monday-two-phase", "race-monday-plain-vae"]
+    assert backend.fresh_race(["annealed-vae", "two-phase"]) == "race-1"
     for stem, chosen, words in (
         *(("1", pair, "already a run"), ("a b", pair, "cannot name a run"), (" ", pair, "needs a name")),
         ("x", pair[:1], "two recipes"),

@@ -48,7 +48,7 @@ def test_the_chapters_can_be_told_apart_and_answered():
         assert len(set(chapter.options)) == len(chapter.options) >= 3
         assert 0 <= chapter.answer < len(chapter.options)
     assert len({chapter.answer for chapter in CHAPTERS}) > 1  # never always the same place
-    assert sum(chapter.minutes for chapter in CHAPTERS) <= 15
+    assert sum(chapter.minutes for chapter in CHAPTERS) <= 20  # "about twenty minutes", as Home and README say
 
 
 def test_the_guide_for_instructors_has_every_chapter_in_order():

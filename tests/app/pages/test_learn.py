@@ -2,11 +2,12 @@
 
 import shutil
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
 from app import backend, state
-from app.lesson import space, switches
+from app.lesson import collapse, space, switches
 from app.lesson.chapters import CHAPTERS
 from tests.app.frame import open_page, press, said
 from vae import bundle
@@ -180,3 +181,31 @@ def test_the_worksheet_is_there_to_be_taken_and_can_be_left_out(make_run):
     at.toggle(state.LEARN_ANSWERS).set_value(True).run()
     assert not at.exception
     assert not open_page("learn", hide="share").get("download_button")
+
+
+def test_every_link_of_the_lesson_asks_for_what_there_is(family):
+    """A value that a page does not know is said there; so a link that joins values is found."""
+    followed = set()
+    for slug in ("space", "objective", "collapse", "telling", "losses"):
+        at = open_page("learn", chapter=slug, learned="," * len(CHAPTERS))
+        for link in at.get("page_link"):
+            there = open_page(link.proto.page or "home", **parse_qs(link.proto.query_string))
+            assert "does not exist" not in said(there), (slug, link.proto.label)
+            assert "There is no run" not in said(there), (slug, link.proto.label)
+            followed.add(link.proto.page)
+    assert {"race", "plane", "evaluate"} <= followed
+
+
+def test_the_race_of_the_lesson_is_filled_in_and_takes_as_long_as_the_link_says(family):
+    at = open_page("learn", chapter="collapse", learned="---,")
+    link = next(each.proto for each in at.get("page_link") if each.proto.page == "race")
+    race = open_page("race", **parse_qs(link.query_string))
+    assert race.multiselect(key=state.RACE_RECIPES).value == list(collapse.RECIPES)
+    assert link.label.split(": ")[1].capitalize() in said(race)
+
+
+def test_all_that_the_two_runs_of_the_race_differ_in_is_said(family):
+    told = said(open_page("learn", chapter="collapse", learned="---,"))
+    for words in ("before codes had a price", "over 3 passes", "0.5 nats cost nothing", "3,130 steps, not 1,878"):
+        assert words in told
+    assert f"chapter {SLUGS.index('switches') + 1} takes them apart" in told

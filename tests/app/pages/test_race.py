@@ -108,7 +108,7 @@ def test_without_runs_the_form_is_open(root):
     at = open_page("race")
     assert at.button(key="race_launch").label == "Start the race"
     assert "4,000 sentences to train on" in said(at)
-    assert "past the queue" in said(at)
+    assert "They start at once" in said(at)
 
 
 def test_runs_that_have_ended_are_replayed_and_the_end_is_told(pair):
@@ -137,7 +137,7 @@ def test_a_run_that_there_is_not_is_said_not_to_be(pair):
 
 def test_a_link_fills_the_form_in_and_launching_races_the_recipes_side_by_side(pair, launched):
     at = open_page("race", race_recipes=["two-phase", "annealed-vae"], race_seed="5", race_size="Full")
-    assert at.text_input(key=state.RACE_NAME).value == "1"
+    assert at.text_input(key=state.RACE_NAME).value == "race-1"
     at.button(key="race_launch").click().run()
     assert not at.exception
     assert list(launched) == ["race-1-two-phase", "race-1-annealed-vae"]

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import psutil
 import pytest
 
 from app import backend, state
@@ -63,6 +64,32 @@ def test_a_run_in_training_shows_how_far_it_is(make_run):
     assert 45 <= bar.proto.value <= 55
     assert "sentences a second" in said(at)
     assert "Stop" in [button.label for button in at.button]
+
+
+def test_a_run_in_its_warm_up_is_not_judged_and_says_its_phase(make_run):
+    make_run("going", share=0.1, state="running", pid=os.getpid())
+    at = open_page("runs", run="going")
+    assert not at.warning
+    assert [box.value for box in at.info] == ["Warm-up: KL costs nothing yet; the verdict comes in phase 2."]
+    (bar,) = at.get("progress")
+    assert bar.proto.text.startswith("step 313 of 3,130 · phase 1 of 2, encoder warm-up")
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("running", "Healthy so far: the decoder"), ("stopped", "Healthy at step 2,817 of 3,130: the")]
+)
+def test_a_verdict_that_is_not_the_last_says_when_it_was_true(make_run, state, words):
+    make_run("some", share=0.9, state=state, pid=os.getpid() if state == "running" else None)
+    assert words in said(open_page("runs", run="some"))
+
+
+def test_a_yardstick_is_grey_and_has_not_collapsed(make_run):
+    make_run("yard", "language-model")
+    for page in ("runs", "home"):
+        told = said(open_page(page, run="yard"))
+        assert "Yardstick, by design" in told
+        assert "Collapsed" not in told
+        assert ":red-badge" not in told
 
 
 def test_a_run_that_died_shows_the_end_of_its_log_and_can_be_resumed(make_run, monkeypatch):
@@ -232,3 +259,14 @@ def test_a_log_of_another_program_is_imported_and_shown_for_what_it_is(make_run,
     assert "target_kl" in at.json[0].value
     assert not any("python -m vae train" in code.value for code in at.code)
     assert "Train again with these settings" not in [button.label for button in at.button]
+
+
+def test_a_run_that_is_started_again_says_so_and_not_how_fast_it_was(make_run):
+    mine = {"pid": os.getpid(), "process_started": psutil.Process().create_time()}
+    make_run("again", share=0.3, state="queued", message="Starting.", **mine)
+    make_run("loading", share=0.3, state="running", message="Loading.", **mine)
+    for name in ("again", "loading"):
+        told = said(open_page("runs", run=name))
+        assert "waiting to start" not in told
+        assert "sentences a second" not in told
+    assert "starting]" in said(open_page("runs", run="again"))

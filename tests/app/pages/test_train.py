@@ -188,3 +188,22 @@ def test_the_form_is_kept_across_pages(root):
     at.switch_page("app/pages/home.py").run()
     at.switch_page("app/pages/train.py").run()
     assert at.number_input(key=state.knob("model", "latent_size")).value == 9
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a b"])
+def test_a_bad_name_is_said_at_its_field_and_takes_nothing_else_away(root, name):
+    at = open_page("train")
+    at.text_input(key=state.TRAIN_NAME).set_value(name).run()
+    shown = [element for element in at.main if element.type in ("text_input", "error", "header")]
+    kinds = [(element.type, getattr(element, "label", element.value)) for element in shown]
+    place = kinds.index(("text_input", "Name of the run"))
+    assert kinds[place + 1][0] == "error"
+    assert "''" not in said(at)
+    assert "Roughly" in said(at)
+    assert "--recipe two-phase --run" in said(at)
+    assert button(at, "Launch").disabled
+
+
+def test_no_two_fields_have_the_same_label_in_one_part_of_the_form(root):
+    labels = [field.label for field in open_page("train").number_input]
+    assert [label for label in labels if "Seed" in label] == ["Seed of training", "Seed of the text"]
