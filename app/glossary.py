@@ -12,7 +12,7 @@ from app.palette import TERMS_OF_THE_ELBO
 from vae.glossary import METRICS, TERMS, Metric, Term
 
 __all__ = ["CURVES", "ENTRIES", "METRICS", "PHASES", "STATES", "TABLE", "Metric", "Term", "duration", "entry"]
-__all__ += ["groups", "help_of", "link", "matches", "mathematics"]
+__all__ += ["groups", "help_of", "link", "matches", "mathematics", "phase_of"]
 
 ENTRIES: Mapping[str, Term] = {**TERMS, **METRICS}
 """Everything that the glossary explains."""
@@ -28,6 +28,13 @@ TABLE = ("delta_nll_nats", "kl_nats", "mi_nats", "active_units", "rec_nats", "ne
 
 PHASES: Mapping[int, str] = {0: "pre-training", 1: "encoder warm-up", 2: "finetuning"}
 """The phases of a run in words."""
+
+
+def phase_of(phase: int, phases: Sequence[int]) -> str:
+    """A phase of a run that has these, in words: `phase 1 of 2, encoder warm-up`; of one alone, what it is."""
+    words, finetuning = PHASES.get(phase, ""), [each for each in phases if each]
+    return f"phase {phase} of {len(finetuning)}, {words}" if phase and len(finetuning) > 1 else words
+
 
 STATES: Mapping[str, tuple[str, str, str]] = {
     "queued": ("waiting to start", "blue", "schedule"),

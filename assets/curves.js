@@ -1275,7 +1275,7 @@ function show(value, digits) {
   const small = Math.abs(value) < 10 ** -digits && Number(value.toFixed(digits + 1)) !== 0;
   const shown = digits && small ? digits + 1 : digits;
   const rounded = Number(value.toFixed(shown)) + 0;
-  return rounded.toLocaleString("en", { minimumFractionDigits: shown, maximumFractionDigits: shown });
+  return rounded.toLocaleString("en", { minimumFractionDigits: shown, maximumFractionDigits: shown }).replace("-", "−");
 }
 
 // A number on an axis.

@@ -4,7 +4,8 @@
 //
 // The curves beneath learn where it is through the event `bottleneck:race` on the document: the largest `step` of all.
 
-const SIGNS = { healthy: "✓", weak: "~", autoencoder: "↔", collapsed: "×", disconnected: "×", unknown: "…" };
+const SIGNS = { healthy: "✓", weak: "~", autoencoder: "↔", collapsed: "×", disconnected: "×" };
+Object.assign(SIGNS, { unknown: "…", "warm-up": "…", yardstick: "=" }); // no verdicts
 
 export default (component) => mount(component, Race);
 
@@ -14,9 +15,9 @@ class Race extends Player {
     const find = (name) => root.querySelector(name);
     for (const name of ["clock", "now", "course", "lanes", "live", "on"]) this[name] = find(`.${name}`);
     this.blank = find(".race > .lane");
-    this.on.onclick = () => this.go(this.last);
     this.section = find(".race");
     this.section.onkeydown = (event) => this.pressed(event);
+    this.on.onclick = () => this.go(this.last);
     this.clock.onchange = () => this.wind();
     this.course.onclick = (event) => {
       const box = this.course.getBoundingClientRect();
@@ -28,7 +29,6 @@ class Race extends Player {
     this.stop();
   }
 
-  update({ data }) {
   // Keys anywhere in the race, which a click gives the focus; slider and lists know their own.
   pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.matches("input, select")) return;
@@ -39,14 +39,15 @@ class Race extends Player {
     event.preventDefault();
   }
 
+  update({ data }) {
     const before = this.data;
     this.data = data;
     if (before?.id !== data.id) this.begin();
     this.on.hidden = !data.live;
-    this.tracks.forEach((track, index) => track.update(data.lanes[index]));
     this.section.classList.toggle("compact", Boolean(data.compact));
+    this.tracks.forEach((track, index) => track.update(data.lanes[index]));
     if (before?.id !== data.id || before.key !== data.key) this.wind();
-    else this.tracks.forEach((track) => track.stand(data.phases, this.at() === this.last));
+    else this.tracks.forEach((track) => track.stand(this.at() === this.last));
     if (data.asked && data.asked.number !== this.heard) this.goTo(data.asked.step);
     this.heard = data.asked?.number;
   }
@@ -181,30 +182,31 @@ class Track {
   }
 
   // How far it is. At the newest check that is what the run says itself.
-  stand(phases, newest) {
+  stand(newest) {
     const { lane, frame } = this;
     const check = lane.checks[frame];
     const now = newest && frame === lane.checks.length - 1;
     const share = now && lane.active ? lane.share : (check?.step ?? 0) / lane.total;
     this.bar.style.width = `${100 * Math.min(1, share)}%`;
-    this.where.textContent = (now && lane.said) || (check ? place(check, lane, phases) : "Not measured yet.");
+    this.where.textContent = (now && lane.said) || (check ? place(check, lane) : "Not measured yet.");
   }
 
   // What there was at a check; the answer is what changed about the verdict, in words.
-  show(frame, { metric, phases }, newest) {
+  show(frame, { metric }, newest) {
     const { lane } = this;
     const check = lane.checks[frame];
     const was = this.seen;
     this.frame = frame;
     this.seen = check?.verdict ?? "unknown";
-    this.stand(phases, newest);
+    this.stand(newest);
     this.value.textContent = check?.value ?? "–";
     this.unit.textContent = `${metric.symbol}, ${metric.unit}`;
     this.unit.title = `${metric.title}. ${metric.definition}`;
     this.verdict.className = `verdict ${this.seen}`;
     this.sign.textContent = SIGNS[this.seen];
     const ended = !lane.active && frame === lane.checks.length - 1;
-    this.lead.textContent = check?.verdict && this.seen !== "unknown" ? (ended ? "At the end" : "So far") : "";
+    const judged = !["unknown", "warm-up", "yardstick"].includes(this.seen);
+    this.lead.textContent = judged ? (ended ? lane.ending : "So far") : "";
     this.headline.textContent = check?.headline ?? "No verdict yet: it comes with the first check.";
     this.evidence.textContent = check?.evidence ?? "";
     const turned = was !== null && was !== this.seen;
@@ -222,7 +224,8 @@ class Track {
   }
 }
 
-function place({ step, phase }, { total }, phases) {
+function place({ step, phase }, { total, phases }) {
   const share = Math.round((100 * step) / total);
-  return `step ${step.toLocaleString("en")} of ${total.toLocaleString("en")} (${share} %) · ${phases[phase] ?? ""}`;
+  const where = `step ${step.toLocaleString("en")} of ${total.toLocaleString("en")} (${share} %)`;
+  return phases[phase] ? `${where} · ${phases[phase]}` : where;
 }

@@ -48,7 +48,7 @@ class Metric(Term):
             return "–"
         small = abs(value) < 10**-self.digits and round(value, self.digits + 1) != 0
         digits = self.digits + 1 if self.digits and small else self.digits
-        return f"{round(value, digits) + 0.0:,.{digits}f}"  # + 0.0: no minus before nothing
+        return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no minus before nothing
 
 
 def _probes() -> Iterator[Metric]:

@@ -18,6 +18,7 @@ Nothing here imports torch when it is loaded, so the first page paints at once. 
 `dimensions`  What each dimension of z changes, and what labels tell about it.
 `arithmetic`  Directions between codes, and what they do to sentences.
 `planes`   Planes through the latent space, decoded cell by cell.
+`standings`  What is shown of a verdict.
 `races`    Recipes side by side, and the verdict on each as it went.
 `sweeps`  Runs beside each other: notes, what differs, sweeps.
 `evaluations`  The reports of runs, new ones, and runs against a yardstick.
@@ -124,6 +125,7 @@ from app.backend.history import (
     sample_steps,
     samples,
     speed,
+    untrained,
     verdict,
 )
 from app.backend.imports import import_run, origin
@@ -176,6 +178,7 @@ from app.backend.races import (
     turns,
 )
 from app.backend.readings import Board, Dial, Reading, Start, start_code
+from app.backend.standings import Standing, as_shown, placed, reached, standing
 from app.backend.sweeps import (
     PRESETS,
     Sweep,
@@ -277,6 +280,7 @@ __all__ = [
     "Preview",
     "Reading",
     "Reel",
+    "Standing",
     "Start",
     "Sweep",
     "Switches",
@@ -288,6 +292,7 @@ __all__ = [
     "analogy_command",
     "analogy_python",
     "annotate",
+    "as_shown",
     "association",
     "association_python",
     "axis",
@@ -373,6 +378,7 @@ __all__ = [
     "pause_queue",
     "phase_ends",
     "plan",
+    "placed",
     "plane",
     "plane_command",
     "plane_field",
@@ -400,6 +406,7 @@ __all__ = [
     "race_key",
     "race_names",
     "random_pairs",
+    "reached",
     "read_command",
     "read_only",
     "recipe",
@@ -420,6 +427,7 @@ __all__ = [
     "showcase",
     "snapshots",
     "speed",
+    "standing",
     "start_code",
     "steered",
     "steered_command",
@@ -439,6 +447,7 @@ __all__ = [
     "train_at_once",
     "trajectory",
     "turns",
+    "untrained",
     "verdict",
     "walk",
     "walk_command",

@@ -10,7 +10,7 @@ import bisect
 import contextlib
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,11 @@ def judge(known: dict[str, Any]) -> doctor.Verdict | None:
         return doctor.diagnose(known) if known else None
     except (KeyError, TypeError, ValueError):  # figures that a crash or another program has mangled
         return None
+
+
+def untrained(known: Mapping[str, Any]) -> bool:
+    """Whether figures are those of a check before the first step of training: what they say is chance."""
+    return doctor.untrained(known)
 
 
 def speed(name: str) -> float | None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from app import palette
 from app.backend.history import figures, judge, verdict
 from app.backend.permission import read_only
+from app.backend.standings import as_shown
 from vae import config as vae_config
 from vae import exchange, jobs, recipes, runs
 from vae.config import Config
@@ -42,6 +43,12 @@ class Entry:
     lesson: bool = False
     """Whether it is there for a lesson alone."""
     has_model: bool = False
+    phases: tuple[int, ...] = ()
+    """The phases of its training, in order."""
+    warms_up: bool = False
+    """Whether it has a phase 1 in which KL costs nothing, and a phase 2 after it."""
+    yardstick: bool = False
+    """Whether its z is fixed to zero: a language model with the same decoder, which the others are held against."""
     place: int | None = None
     """Its place in the queue, from 1, if it waits there."""
     problem: str = ""
@@ -89,7 +96,10 @@ def config(name: str) -> Config:
 
 
 def table() -> pd.DataFrame:
-    """A row a run that can be read: name, state, recipe, latent_size, verdict and its newest figures."""
+    """A row a run that can be read: name, state, recipe, latent_size, verdict and its newest figures.
+
+    `standing` is what pages show in place of the verdict's name.
+    """
     import pandas as pd
 
     return pd.DataFrame([_row(entry) for entry in entries() if not entry.problem])
@@ -180,7 +190,15 @@ def _read_entry(run: runs.Run) -> Entry:
         bundled=bundled,
         lesson=lesson,
         has_model=(run.model_path / "config.json").is_file(),
+        phases=_phases(settings),
+        warms_up=_phases(settings)[-2:] == (1, 2) and settings.phase1.kl_weight == 0,
+        yardstick=settings.model.latent == "zero",
     )
+
+
+def _phases(settings: Config) -> tuple[int, ...]:
+    finetuning = (number for number, phase in enumerate(settings.phases.values(), 1) if phase.epochs)
+    return (*([0] if settings.pretrains else []), *finetuning)
 
 
 def _as_of_now(run: runs.Run, entry: Entry) -> Entry:
@@ -202,7 +220,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         newest = _newest(run)
         judged = judge(newest)
         row = {"run": entry.name, "state": entry.state, "verdict": judged.name if judged else ""}
-        row |= {"recipe": entry.recipe, "latent_size": entry.latent_size}
+        shown = as_shown(entry, judged, None if entry.state == "finished" else newest.get("phase"))
+        row |= {"standing": shown.name if shown else "", "recipe": entry.recipe, "latent_size": entry.latent_size}
         row |= {name: value for name, value in newest.items() if not isinstance(value, list | dict)}
         known = _ROWS[path] = (seen, row)
     return known[1]

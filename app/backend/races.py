@@ -57,7 +57,7 @@ class Lane:
 
     name: str
     checks: Sequence[Check]
-    """In order; of very many a part, always with the first, the newest, and those at which the verdict changed."""
+    """In order; of very many a part, always with the first, the newest, and those at which verdict or phase changed."""
     seconds: Sequence[float]
     """Seconds of training up to each check, reckoned from the measured speed: checks and pauses are left out."""
     sentences: Sequence[Mapping[str, Any] | None]
@@ -72,16 +72,16 @@ def checks(events: Iterable[Mapping[str, Any]]) -> list[Check]:
     return list(tally.checks.values())
 
 
-def turns(found: Sequence[Check]) -> list[tuple[int, str, str]]:
-    """When the verdict changed: the index of the check, what the doctor said before, and since."""
-    changes = enumerate(pairwise(found), 1)
-    return [(index, was.name, now.name) for index, (was, now) in changes if was.name != now.name]
+def turns(said: Sequence[str]) -> list[tuple[int, str, str]]:
+    """When what was said at each check changed: the index of the check, what was said before, and since."""
+    return [(index, was, now) for index, (was, now) in enumerate(pairwise(said), 1) if was != now]
 
 
 def thinned(found: Sequence[Check], most: int = MOST_CHECKS) -> list[Check]:
-    """About `most` checks, evenly spread, and all at which the verdict changed."""
+    """About `most` checks, evenly spread, and all at which the verdict or the phase changed."""
     stride = max(1, -(-len(found) // most))
-    kept = {*range(0, len(found), stride), len(found) - 1, *(index for index, _, _ in turns(found))}
+    turned = (index for index, _, _ in turns([f"{check.phase} {check.name}" for check in found]))
+    kept = {*range(0, len(found), stride), len(found) - 1, *turned}
     return [check for index, check in enumerate(found) if index in kept]
 
 

@@ -47,14 +47,16 @@ def evaluation_card(entry: backend.Entry, colour: str) -> None:
 
 def _verdict(found: backend.Evaluation, colour: str) -> None:
     report, verdict = found.report, found.verdict
+    entry = backend.entry(found.name)
     if found.yardstick:
-        st.markdown(f"{dot(found.name, colour)}  \n:gray-badge[:material/straighten: yardstick]")
+        st.markdown(f"{dot(found.name, colour)}  \n{verdict_badge('yardstick')}")
         cost = METRICS["nll_nats"].show(report.nll_nats)
         st.markdown("**A language model: the same decoder, with z fixed to zero.**")
         st.markdown(f"A sentence costs it {cost} nats. What the other runs gain from z is held against that.")
     else:
         st.markdown(f"{dot(found.name, colour)}  \n{verdict_badge(verdict.name)}")
-        st.markdown(f"**{escape(verdict.headline)}**")
+        headline = backend.placed(verdict.headline, entry, found.step)
+        st.markdown(f"**{escape(headline)}**")
         st.markdown("\n".join(f"- {escape(sentence)}" for sentence in verdict.evidence))
         first, *more = verdict.advice
         st.markdown(f":material/lightbulb: {escape(first)}")

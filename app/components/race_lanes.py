@@ -17,7 +17,7 @@ from app.components.assets import component
 from app.components.film import PLAYER
 from app.components.latent_map import shortened
 from app.components.sentences import compared
-from app.glossary import METRICS, PHASES, STATES, duration
+from app.glossary import METRICS, STATES, duration, phase_of
 
 SENTENCES = 3
 """Sentences that are shown of each kind."""
@@ -50,17 +50,18 @@ def drawing(
         "key": " ".join(map(backend.race_key, lanes)),
         "lanes": [
             {
-                **_lane(lane),
+                **_lane(entry, lane),
                 "colour": colours[lane.name],
                 "active": entry.active,
                 "said": standing(entry, reached(entry, lane)),
                 "share": reached(entry, lane) / steps,
                 "total": steps,
+                "phases": {number: phase_of(number, entry.phases) for number in entry.phases},
+                "ending": (backend.reached(entry) or "at the end").capitalize(),
             }
             for entry, lane, steps in zip(entries, lanes, totals, strict=True)
         ],
         "clocks": clocks(lanes, totals),
-        "phases": {number: f"phase {number}, {words}" for number, words in PHASES.items()},
         "metric": {
             "symbol": FIGURE.symbol,
             "unit": FIGURE.unit,
@@ -87,8 +88,9 @@ def standing(entry: backend.Entry, step: int) -> str:
     """Where an active run is, which has come to a step, with the time that is left, or how one ended too early."""
     status = entry.status
     if entry.active and status.total_steps:
-        words = f"step {step:,} of {status.total_steps:,} · phase {status.phase}, {PHASES.get(status.phase, '')}"
-        return words + (f" · about {duration(status.eta_s)} left" if status.eta_s is not None else "")
+        words = [f"step {step:,} of {status.total_steps:,}", phase_of(status.phase, entry.phases)]
+        words += [f"about {duration(status.eta_s)} left"] if status.eta_s is not None else []
+        return " · ".join(filter(None, words))
     if entry.active:
         return status.message or "Getting ready."
     if entry.state == "finished":
@@ -119,8 +121,10 @@ def _clock(title: str, places: Sequence[Sequence[float]], label: str) -> dict[st
     return {"title": title, "ticks": ticks}
 
 
-def _lane(lane: backend.Lane) -> dict[str, Any]:
+def _lane(entry: backend.Entry, lane: backend.Lane) -> dict[str, Any]:
     """What there is at each check of a run."""
+    shown = [backend.as_shown(entry, check.verdict, check.figures.get("phase")) for check in lane.checks]
+    names = [each.name if each else "unknown" for each in shown]
     pages = {event["step"]: number for number, event in enumerate(_distinct(lane.sentences))}
     return {
         "name": lane.name,
@@ -128,17 +132,17 @@ def _lane(lane: backend.Lane) -> dict[str, Any]:
             {
                 "step": check.step,
                 "phase": check.phase,
-                "value": FIGURE.show(check.figures.get(FIGURE.name)),
-                "verdict": check.name,
-                "headline": check.verdict.headline if check.verdict else "No verdict yet.",
-                "evidence": " ".join(check.verdict.evidence[:2]) if check.verdict else "",
+                "value": FIGURE.show(None if backend.untrained(check.figures) else check.figures.get(FIGURE.name)),
+                "verdict": name,
+                "headline": each.headline if each else "No verdict yet.",
+                "evidence": " ".join(each.evidence[:2]) if each else "",
                 "page": pages[event["step"]] if event else None,
             }
-            for check, event in zip(lane.checks, lane.sentences, strict=True)
+            for check, event, each, name in zip(lane.checks, lane.sentences, shown, names, strict=True)
         ],
         "turns": [
             {"check": index, "words": turned(lane.checks[index].step, was, now)}
-            for index, was, now in backend.turns(lane.checks)
+            for index, was, now in backend.turns(names)
         ],
         "written": [_written(event) for event in _distinct(lane.sentences)],
     }

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components.sentences import escape
-from app.glossary import METRICS, STATES, duration
+from app.glossary import METRICS, STATES, duration, phase_of
 
 VERDICTS = {
     "healthy": ("green", "favorite"),
@@ -15,8 +15,10 @@ VERDICTS = {
     "disconnected": ("red", "link_off"),
     "autoencoder": ("orange", "open_in_full"),
     "unknown": ("gray", "help"),
+    "yardstick": ("gray", "straighten"),
+    "warm-up": ("gray", "hourglass_top"),
 }
-"""Each verdict's colour of the theme and icon."""
+"""Colour of the theme and icon of each verdict, and of what is shown in its place."""
 
 
 def dot(name: str, colour: str) -> str:
@@ -27,13 +29,13 @@ def dot(name: str, colour: str) -> str:
 def badge(entry: backend.Entry) -> str:
     """The run's state as a badge, as Markdown."""
     words, colour, icon = STATES[entry.state]
-    return f":{colour}-badge[:material/{icon}: {words}]"
-
     if entry.state == "queued" and entry.status.pid is not None:  # its process is there
         words = "starting"
+    return f":{colour}-badge[:material/{icon}: {words}]"
+
 
 def verdict_badge(name: str) -> str:
-    """The verdict's name as a badge, as Markdown."""
+    """The name of a verdict, or of what is shown in its place, as a badge, as Markdown."""
     colour, icon = VERDICTS[name]
     return f":{colour}-badge[:material/{icon}: {name}]"
 
@@ -46,6 +48,8 @@ def progress(entry: backend.Entry) -> None:
         return
     share = status.step / status.total_steps if status.total_steps else 0.0
     words = f"step {status.step:,} of {status.total_steps:,}" if status.total_steps else "Getting ready"
+    if status.total_steps and (phase := phase_of(status.phase, entry.phases)):
+        words += f" · {phase}"
     if status.message:
         words += f" · {escape(status.message)}"
     if status.eta_s is not None:
@@ -56,18 +60,18 @@ def progress(entry: backend.Entry) -> None:
 def run_card(entry: backend.Entry, colour: str) -> None:
     """The card, in the surrounding container."""
     with st.container(border=True, height="stretch", gap="small"):
-        verdict = None if entry.problem else backend.verdict(entry.name)
+        standing = None if entry.problem else backend.standing(entry)
         badges = badge(entry)
-        if verdict and verdict.name != "unknown":
-            badges += " " + verdict_badge(verdict.name)
+        if standing and standing.name != "unknown":
+            badges += " " + verdict_badge(standing.name)
         st.markdown(f"{dot(entry.name, colour)}  \n{badges}")
         if entry.problem:
             st.caption(escape(entry.problem))
             return
         if entry.active:
             progress(entry)
-        elif verdict and verdict.name != "unknown":
-            st.markdown(escape(verdict.headline))
+        elif standing and standing.name != "unknown":
+            st.markdown(escape(standing.headline))
         elif entry.status.message:
             st.markdown(escape(entry.status.message))
         st.caption(_facts(entry))
@@ -77,6 +81,7 @@ def run_card(entry: backend.Entry, colour: str) -> None:
 
 def _facts(entry: backend.Entry) -> str:
     known = backend.figures(entry.name)
+    known = {} if backend.untrained(known) else known
     parts = [escape(entry.recipe), f"z of {entry.latent_size}"]
     metrics = [METRICS[name] for name in ("kl_nats", "delta_nll_nats") if name in known]
     if metrics:

@@ -71,7 +71,7 @@ def _table(
     ]
     words = [
         _line("state", "", [STATES[row["state"]][0] for row in rows]),
-        _line("verdict", "What the doctor makes of these figures.", [row["verdict"] or "–" for row in rows]),
+        _line("verdict", "What the doctor makes of these figures.", [row["standing"] or "–" for row in rows]),
     ]
     part = '<tr class="part"><th scope="rowgroup" colspan="{}">{}</th></tr>'.format
     body = [part(len(names) + 1, "Settings"), *lines, part(len(names) + 1, "Newest figures"), *words[:1], *figures]

@@ -77,7 +77,7 @@ def filtered(runs: pd.DataFrame, text: str, tags: Sequence[str], among: Mapping[
 
 def _filters(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that the filters let through."""
-    words = runs.assign(state=_states(runs))
+    words = runs.assign(state=_states(runs), verdict=runs["standing"])
     options = {column: sorted(set(words[column]) - {""}) for column in state.COMPARE_FILTERS}
     known = sorted({tag for tags in runs["tags"] for tag in tags})
     heed({state.COMPARE_TAGS: known} | {key: options[column] for column, key in state.COMPARE_FILTERS.items()})
@@ -127,7 +127,7 @@ def _table(shown: pd.DataFrame, columns: Sequence[str]) -> None:
         st.session_state[state.COMPARE_ROUND] = st.session_state.get(state.COMPARE_ROUND, 0) + 1
     key = f"compare_table_{st.session_state.get(state.COMPARE_ROUND, 0)}_{abs(hash(tuple(names)))}"
     st.dataframe(
-        without_minus_zero(shown.assign(state=_states(shown))[list(columns)]),
+        without_minus_zero(shown.assign(state=_states(shown), verdict=shown["standing"])[list(columns)]),
         hide_index=True,
         column_config={name: _column(name) for name in columns},
         key=key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -88,7 +88,7 @@ def _table(sweep: backend.Sweep) -> None:
         {name: backend.axis_value(row[name]) if name in headings else row[name] for name in columns}
         for row in sweep.rows
     ]
-    shown = [row | {"state": STATES[row["state"]][0], "verdict": row["verdict"] or None} for row in rows]
+    shown = [row | {"state": STATES[row["state"]][0], "verdict": _verdict(row)} for row in rows]
     st.dataframe(
         pd.DataFrame(shown, columns=columns),
         hide_index=True,
@@ -102,6 +102,11 @@ def _table(sweep: backend.Sweep) -> None:
         downloads(sweep.name, in_words, [headings.get(name, name) for name in columns[:-1]])
         runs = [row["run"] for row in sweep.rows]
         st.button("Side by side", icon=":material/compare_arrows:", on_click=_side_by_side, args=(runs,))
+
+
+def _verdict(row: Mapping[str, Any]) -> str | None:
+    standing = backend.standing(backend.entry(row["run"])) if row["verdict"] else None
+    return standing.name if standing else None
 
 
 def _side_by_side(runs: Sequence[str]) -> None:

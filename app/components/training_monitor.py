@@ -76,18 +76,21 @@ def pace(entry: backend.Entry) -> str:
 
 
 def _verdict(entry: backend.Entry) -> None:
-    verdict = backend.verdict(entry.name)
-    if verdict is None or verdict.name == "unknown":
+    standing = backend.standing(entry)
+    if standing is None or standing.name == "unknown":
         if entry.active:
-            st.info("No verdict yet: it comes with the first evaluation of a finetuning phase.")
+            st.info("No verdict yet: it comes with the first checks of training.")
         return
-    colour, icon = VERDICTS[verdict.name]
-    box = {"green": st.success, "orange": st.warning, "red": st.error}[colour]
-    so_far = " — so far" if entry.active else ""
-    box(" ".join(map(sentences.escape, verdict.evidence)), title=verdict.headline + so_far, icon=f":material/{icon}:")
-    if verdict.advice and verdict.name != "healthy":
+    colour, icon = VERDICTS[standing.name]
+    box = {"green": st.success, "orange": st.warning, "red": st.error, "gray": st.info}[colour]
+    said = {"icon": f":material/{icon}:"}
+    if standing.evidence:
+        box(" ".join(map(sentences.escape, standing.evidence)), title=standing.headline, **said)
+    else:
+        box(standing.headline, **said)
+    if standing.advice:
         with st.expander("What to try", icon=":material/lightbulb:", key="runs_advice"):
-            st.markdown("\n".join(f"- {sentences.escape(advice)}" for advice in verdict.advice))
+            st.markdown("\n".join(f"- {sentences.escape(advice)}" for advice in standing.advice))
 
 
 def _curves(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> None:

@@ -30,11 +30,11 @@ class Side:
 
     @property
     def verdict(self) -> str:
-        """The doctor's word on the run; empty where it is none, or a snapshot that the doctor has not seen."""
+        """What is shown of the verdict on the run; empty where there is none, or of a snapshot, which nobody judged."""
         if self.name.startswith("~") or self.model.snapshot is not None:
             return ""
-        verdict = backend.verdict(self.name)
-        return verdict.name if verdict and verdict.name != "unknown" else ""
+        shown = backend.standing(backend.entry(self.name))
+        return shown.name if shown and shown.name != "unknown" else ""
 
 
 def choose_sides(names: Sequence[str]) -> list[Side]:

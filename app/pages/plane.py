@@ -282,11 +282,11 @@ def woven(name: str) -> None:
         )
 
 
-def reads_the_same(field: backend.Field, verdict: str | None) -> None:
+def reads_the_same(field: backend.Field, standing: str | None) -> None:
     """Say so where there is little to be read."""
     most = field.texts[0]
     share = float((field.cells == 0).mean())
-    known = deaf(verdict or "")
+    known = deaf(standing or "")
     if len(field.texts) == 1:
         st.warning(f"{known} The whole plane reads the same: “{escape(most)}”".strip(), icon=":material/compress:")
     elif known:
@@ -316,7 +316,8 @@ def read(walk: backend.Walk) -> None:
 @st.fragment
 def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.Plane, n: int) -> None:
     """The plane, its pins and the walk between them: what a click changes, and nothing else."""
-    verdict = None if name.startswith("~") or model.snapshot is not None else backend.verdict(name)
+    judged = not name.startswith("~") and model.snapshot is None
+    standing = backend.standing(backend.entry(name)) if judged else None
     sentences, spans = backend.plane_sentences(model), backend.plane_spanning(model, cut)
     part = asked(state.PLANE_WINDOW, 3)
     whole = backend.plane_whole(model, surface, spans, n)
@@ -330,7 +331,7 @@ def explore(name: str, model: backend.Model, cut: backend.Cut, surface: backend.
     walk = backend.plane_walk(model, pins["A"], pins["B"], STEPS) if {"A", "B"} <= pins.keys() else None
 
     woven(name)
-    reads_the_same(field, verdict.name if verdict else None)
+    reads_the_same(field, standing.name if standing else None)
     left, right = st.columns([1.4, 1], gap="medium")
     with left:
         at = surface.place(spans) if spans else ()

@@ -54,6 +54,17 @@ def unlike(configs: Sequence[backend.Config]) -> list[str]:
     return [name for name, values in parts.items() if len(values) > 1]
 
 
+def lengths(entries: Sequence[backend.Entry]) -> str:
+    """Why the runs of a race end at different steps, in a sentence; empty where they do not, or nobody knows yet."""
+    totals = {entry.name: entry.status.total_steps for entry in entries if entry.status.total_steps}
+    if len(set(totals.values())) < 2:
+        return ""
+    phases = {entry.name: len([phase for phase in entry.phases if phase]) for entry in entries}
+    counted = {1: " in one phase", 2: " in two phases"}
+    parts = (f"{escape(name)} has {steps:,} steps{counted.get(phases[name], '')}" for name, steps in totals.items())
+    return f"A recipe says how many steps a run takes, too: {', '.join(parts)}."
+
+
 def start_asked() -> int | None:
     """The share of the race, percent, that a link wants to be seen first."""
     text = st.query_params.get(state.RACE_START, "")
@@ -107,10 +118,10 @@ def ending(entries: Sequence[backend.Entry], colours: Mapping[str, str]) -> None
     """Who is healthy and why, a sentence a run, and the ways on."""
     st.header("How it ended", anchor=False)
     for entry in entries:
-        verdict = backend.verdict(entry.name)
+        standing = backend.standing(entry)
         words = "It ended before there was a verdict."
-        if verdict:
-            words = escape(" ".join((verdict.headline, *verdict.evidence[:1])))
+        if standing:
+            words = escape(" ".join((standing.headline, *standing.evidence[:1])))
         st.markdown(f"{dot(entry.name, colours[entry.name])} &nbsp; {words}")
     able = sorted((entry for entry in entries if entry.has_model), key=lambda entry: not is_healthy(entry.name))
     if not able:
@@ -186,6 +197,8 @@ if not chosen:
     st.stop()
 if differing := unlike([backend.config(name) for name in chosen]):
     st.caption(f":material/info: These runs differ in more than their recipe: in their {' and '.join(differing)}.")
+if unequal := lengths([entries[name] for name in chosen]):
+    st.caption(unequal)
 active = [name for name in chosen if entries[name].active]
 if active and not backend.read_only():
     st.button("Stop the race", icon=":material/stop_circle:", on_click=attempt, args=(lambda: stop(active),))

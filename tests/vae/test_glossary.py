@@ -14,6 +14,7 @@ from vae.glossary import METRICS, TERMS
         ("kl_nats", -0.0, "0.0"),
         ("kl_nats", -1e-16, "0.0"),
         ("delta_nll_nats", -0.42, "−0.4"),
+        ("delta_nll_nats", -0.42, "−0.4"),
         ("active_units", 32, "32"),
         ("rec_nats", 12345.6, "12,345.6"),
         ("learning_rate", 0.001, "0.00100"),

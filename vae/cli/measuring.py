@@ -137,7 +137,7 @@ def _with_interval(probe: report.Probe | None, metric: Metric) -> str:
         return "-"
     low, high = probe.interval or (None, None)
     spread = f" ({metric.show(low)} to {metric.show(high)})" if probe.interval else ""
-    return f"{metric.show(probe.value)}{spread}"
+    return f"{metric.show(probe.value)}{spread}".translate(tables.ASCII)
 
 
 def _against(found: Report, yardstick: Report, name: str) -> dict[str, Any]:

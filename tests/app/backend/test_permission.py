@@ -47,6 +47,7 @@ OPEN = {
     *("read_command", "read_only", "recipe", "recipe_names", "reel", "report_rows"),
     *("report_sentences", "report_symbol", "sample", "sample_steps", "samples", "setting_help"),
     *("setting_names", "setting_values", "showcase", "snapshots", "speed", "start_code"),
+    *("as_shown", "placed", "reached", "standing", "untrained"),
     *("steered", "steered_command", "steered_python", "strengths", "strips", "sweep"),
     *("sweep_command", "sweep_cost", "sweep_name", "sweep_names", "table", "tex"),
     *("trajectory", "turns", "verdict", "walk", "walk_command", "walk_python"),

@@ -24,7 +24,7 @@ def test_the_verdict_at_a_check_is_that_on_the_figures_of_this_check():
     assert [(check.step, check.name) for check in found] == [
         *((0, "unknown"), (40, "weak"), (80, "healthy"), (120, "healthy"))
     ]
-    assert races.turns(found) == [(1, "unknown", "weak"), (2, "weak", "healthy")]
+    assert races.turns([check.name for check in found]) == [(1, "unknown", "weak"), (2, "weak", "healthy")]
     assert found[2].figures["delta_nll_nats"] == 6.0
 
 
@@ -70,7 +70,7 @@ def test_of_many_checks_the_first_the_newest_and_the_turns_stay():
     kept = races.thinned(found)
     assert races.MOST_CHECKS / 2 < len(kept) <= races.MOST_CHECKS + 2
     assert (kept[0].step, kept[-1].step) == (10, 19_990)
-    assert [kept[index].step for index, _, _ in races.turns(kept)] == [4720]
+    assert [kept[index].step for index, _, _ in races.turns([check.name for check in kept])] == [4720]
     assert races.thinned(found[:3]) == found[:3]
 
 

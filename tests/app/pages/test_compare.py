@@ -116,7 +116,7 @@ def test_a_tag_that_cannot_be_is_said(make_run, monkeypatch):
 
 
 def test_names_and_values_are_text_in_the_table_of_differences():
-    rows = [{"run": "<b>", "state": "queued", "verdict": ""}]
+    rows = [{"run": "<b>", "state": "queued", "verdict": "", "standing": ""}]
     settings = [{"setting": "x", "name": "data.corpus", "help": 'say "it"', "<b>": "<script>"}]
     drawn = run_differences._table(["<b>"], settings, rows, {"<b>": "#000"})
     assert "<script>" not in drawn

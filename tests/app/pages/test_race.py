@@ -79,14 +79,49 @@ def test_what_the_browser_gets_tells_the_race(pair):
 
 def test_a_run_in_training_says_where_it_is():
     status = Status(state="running", phase=2, step=26, total_steps=3130, eta_s=50.0)
-    entry = backend.Entry(name="a", state="running", status=status)
+    entry = backend.Entry(name="a", state="running", status=status, phases=(1, 2))
     step = race_lanes.reached(entry, lane_of("a", 0, 32))
-    assert race_lanes.standing(entry, step) == "step 32 of 3,130 · phase 2, finetuning · about 50 s left"
+    assert race_lanes.standing(entry, step) == "step 32 of 3,130 · phase 2 of 2, finetuning · about 50 s left"
     assert race_lanes.reached(entry, lane_of("a")) == 26
     early = backend.Entry(name="a", state="queued", status=Status(message="Starting."))
     assert race_lanes.standing(early, 0) == "Starting."
     lost = backend.Entry(name="a", state="failed", status=Status(state="failed", step=26, message="It was killed."))
     assert race_lanes.standing(lost, 26) == "Ended without finishing. It was killed."
+
+
+def test_a_run_of_one_phase_is_in_no_numbered_phase():
+    status = Status(state="running", phase=2, step=26, total_steps=1878)
+    entry = backend.Entry(name="a", state="running", status=status, phases=(2,))
+    assert race_lanes.standing(entry, 26) == "step 26 of 1,878 · finetuning"
+
+
+def test_in_the_warm_up_nobody_is_accused_and_before_the_first_step_no_figure_is_shown(pair):
+    entries, lanes = [backend.entry(name) for name in pair], [backend.lane(name) for name in pair]
+    sound, flat = race_lanes.drawing(entries, lanes, backend.colours())["lanes"]
+    warm_up = [check for check in sound["checks"] if check["phase"] == 1]
+    assert [check["value"] for check in (sound["checks"][0], flat["checks"][0])] == ["–", "–"]
+    assert [check["verdict"] for check in warm_up] == ["unknown", *["warm-up"] * (len(warm_up) - 1)]
+    assert warm_up[-1]["headline"] == "Warm-up: KL costs nothing yet; the verdict comes in phase 2."
+    assert sound["turns"][0]["words"].endswith(": warm-up")
+    assert "warm-up" not in {check["verdict"] for check in flat["checks"]}
+    assert sound["phases"] == {1: "phase 1 of 2, encoder warm-up", 2: "phase 2 of 2, finetuning"}
+    assert flat["phases"] == {2: "finetuning"}
+
+
+def test_a_run_that_was_stopped_does_not_end_the_race(make_run):
+    make_run("halted", "plain-vae", share=0.5, state="stopped")
+    drawn = race_lanes.drawing([backend.entry("halted")], [backend.lane("halted")], backend.colours())
+    assert drawn["lanes"][0]["ending"] == "At step 939 of 1,878"
+    make_run("done", "plain-vae")
+    drawn = race_lanes.drawing([backend.entry("done")], [backend.lane("done")], backend.colours())
+    assert drawn["lanes"][0]["ending"] == "At the end"
+
+
+def test_recipes_that_are_not_equally_long_are_said_to_be_so(pair, make_run):
+    words = "sound has 3,130 steps in two phases, flat has 1,878 steps in one phase."
+    assert words in said(open_page("race", race="sound,flat"))
+    make_run("alike")
+    assert "how many steps" not in said(open_page("race", race="sound,alike"))
 
 
 def test_the_first_verdict_is_no_change_of_one():

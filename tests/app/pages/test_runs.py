@@ -76,7 +76,7 @@ def test_a_run_in_its_warm_up_is_not_judged_and_says_its_phase(make_run):
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [("running", "Healthy so far: the decoder"), ("stopped", "Healthy at step 2,817 of 3,130: the")]
+    ("state", "words"), [("running", "Healthy so far: the decoder"), ("stopped", "Healthy at step 2,800 of 3,130: the")]
 )
 def test_a_verdict_that_is_not_the_last_says_when_it_was_true(make_run, state, words):
     make_run("some", share=0.9, state=state, pid=os.getpid() if state == "running" else None)
