@@ -57,13 +57,16 @@ def test_a_race_is_replayed_without_asking_the_server(page, address, pair, settl
     slider.press("Home")
     is_at(page, "step 0")
     assert verdicts(page) == ["Not trained yet."] * 2
+    assert page.locator(".race .lanes .value").all_inner_texts() == ["–", "–"]
+    places = page.locator(".race .lanes .where").all_inner_texts()
+    assert [place.split(" · ")[1] for place in places] == ["phase 1 of 2, encoder warm-up", "finetuning"]
     slider.press("ArrowRight")
     is_at(page, "step 78")
-    assert verdicts(page) == ["Autoencoder", "Collapsed"]
-    assert page.locator(".race .live").inner_text().startswith(f"{SOUND}: Autoencoder")
+    assert verdicts(page) == ["Warm-up", "Collapsed"]
+    assert page.locator(".race .live").inner_text().startswith(f"{SOUND}: Warm-up")
     turns = page.locator(".race .lanes .turns").nth(0).locator("li")
     assert [turn.is_visible() for turn in turns.all()] == [True, False]
-    assert "Autoencoder" in slider.get_attribute("aria-valuetext")
+    assert "Warm-up" in slider.get_attribute("aria-valuetext")
 
     page.locator(".race .speed").select_option("4")
     slider.press(" ")
