@@ -265,7 +265,7 @@ class Curves extends Clicks {
     if (line.places.epoch.length) words.push(`epoch ${line.place(step, "epoch").toFixed(2)}`);
     if (line.places.hours.at(-1)) words.push(span(line.place(step, "hours")));
     const phase = this.data.phases.find(({ to }) => step <= to);
-    if (phase) words.push(`phase ${phase.name}${this.several ? ` of ${line.name}` : ""}`);
+    if (phase) words.push(`${phase.said}${this.several ? ` of ${line.name}` : ""}`);
     this.readout.textContent = words.join(" · ");
     if (aloud) this.live.textContent = `${words[0]}. ${this.at?.panel?.spoken() ?? ""}`;
   }

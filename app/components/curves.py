@@ -8,7 +8,7 @@ it stands in the URL, and Python answers a zoom into a long run with finer measu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any
 
@@ -16,7 +16,7 @@ import streamlit as st
 
 from app import backend, palette, state
 from app.components.assets import component
-from app.glossary import CURVES, METRICS, PHASES
+from app.glossary import CURVES, METRICS, PHASES, phase_of
 
 AXES: Mapping[str, str] = {"step": "step", "epoch": "epoch", "hours": "hour of training"}
 """What a curve can be drawn over: a place on each axis in words."""
@@ -101,7 +101,7 @@ def drawing(
         "panels": [_panel(name, latent_size) for name in names],
         "heat": _heat(courses[first]),
         "phases": [
-            {"name": f"{phase} {PHASES.get(phase, '')}".strip(), "number": str(phase), "from": start, "to": end}
+            {**_phase(phase, backend.entry(first).phases), "from": start, "to": end}
             for phase, start, end in courses[first].phases
         ],
         "total": total,
@@ -113,6 +113,14 @@ def drawing(
         "faint": palette.FAINT,
         "alt": f"Curves of training of {', '.join(courses)}. Arrow keys go from measurement to measurement.",
     }
+
+
+def _phase(phase: int, phases: Sequence[int]) -> dict[str, str]:
+    """How a phase of a run that has these is called: in full, beside the curves, and where there is little room."""
+    numbered = len([each for each in phases if each]) > 1 or phase not in phases
+    words = PHASES.get(phase, "")
+    name = f"{phase} {words}".strip() if numbered else words
+    return {"said": phase_of(phase, phases), "name": name, "number": str(phase) if numbered else ""}
 
 
 def looked(said: Any) -> dict[str, Any]:

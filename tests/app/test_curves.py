@@ -64,7 +64,8 @@ def test_phases_are_those_of_the_first_run_in_words(make_run):
     make_run("one")
     make_run("two", "plain-vae")
     assert [phase["name"] for phase in drawn(("one", "two"))["phases"]] == ["1 encoder warm-up", "2 finetuning"]
-    assert [phase["name"] for phase in drawn(("two", "one"))["phases"]] == ["2 finetuning"]
+    assert [phase["name"] for phase in drawn(("two", "one"))["phases"]] == ["finetuning"]
+    assert [phase["said"] for phase in drawn(("one", "two"))["phases"]][1] == "phase 2 of 2, finetuning"
 
 
 def test_the_dimensions_stand_by_their_final_kl(make_run):
