@@ -51,7 +51,14 @@ class Strip {
       this.leadOn();
     };
     this.slider.onchange = () => this.report();
+    this.section.tabIndex = -1; // a click into it is enough for the arrow keys
     this.section.onkeydown = (event) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const free = [this.section, this.button].includes(event.target) && !(event.altKey || event.ctrlKey || event.metaKey);
+      if (by && free) {
+        event.preventDefault();
+        return this.go(this.step + by);
+      }
       if (event.key !== " " || event.target !== this.slider) return; // buttons know what to do with it
       event.preventDefault();
       this.button.click();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -68,3 +69,39 @@ def test_a_presenter_turns_the_pages_with_keys(page, address, family, settled):
     settled(page)
     page.keyboard.press("PageUp")
     page.get_by_role("heading", name="What the ELBO asks for").wait_for()
+
+
+def test_a_player_that_is_clicked_into_keeps_its_arrows_and_fits_on_a_projector(page, address, family, settled):
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{address}/learn?chapter=collapse&present=yes")
+    page.get_by_role("heading", name="How collapse happens").wait_for()
+    settled(page)
+    assert page.title() == "Learn · Bottleneck"
+    page.get_by_role("button", name="Go on without predicting").click()
+    page.locator(".race .lanes .lane").nth(1).wait_for()
+    settled(page)
+    verdicts = page.locator(".race .lanes .verdict")
+    ends = [box["y"] + box["height"] for box in (verdicts.nth(lane).bounding_box() for lane in (0, 1))]
+    assert max(ends) <= 800
+    assert page.locator(".race .play").bounding_box()["y"] >= 0
+
+    page.locator(".race .forth").click()
+    page.locator(".race .now", has_text=re.compile("^step 78$")).wait_for()
+    page.keyboard.press("ArrowRight")
+    page.locator(".race .now", has_text=re.compile("^step 156$")).wait_for()
+    page.locator(".race .lanes h2").first.click()
+    page.keyboard.press("ArrowLeft")
+    page.locator(".race .now", has_text=re.compile("^step 78$")).wait_for()
+    assert page.get_by_text("Remember.").count() == 0
+    page.keyboard.press("PageDown")
+    page.get_by_text("Remember.").wait_for()
+
+
+def test_the_walk_takes_the_arrows_where_it_was_clicked_into(page, address, family, settled):
+    page.goto(f"{address}/learn?chapter=space&present=yes&learned=-.")
+    page.locator(".strip .sentence").wait_for()
+    settled(page)
+    page.locator(".strip .sentence").click()
+    page.keyboard.press("ArrowRight")
+    page.locator(".strip .t", has_text="t = 0.06").wait_for()
+    assert page.get_by_text("Remember.").count() == 0
