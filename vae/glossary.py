@@ -42,13 +42,27 @@ class Metric(Term):
         """The label of an axis: symbol and unit."""
         return f"{self.symbol} ({self.unit})" if self.unit else self.symbol
 
-    def show(self, value: object) -> str:
-        """The value as people read it, without its unit; a dash where there is none."""
+    def show(self, value: object, *beside: float) -> str:
+        """The value as people read it, without its unit; a dash where there is none.
+
+        `beside` are values that are read together with it, such as the ends of its interval: each has the same digits.
+        """
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
             return "–"
-        small = abs(value) < 10**-self.digits and round(value, self.digits + 1) != 0
-        digits = self.digits + 1 if self.digits and small else self.digits
+        digits = max(map(self._digits, (value, *beside)))
         return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")  # + 0.0: no minus before nothing
+
+    def show_with(self, value: object, interval: tuple[float, float] | None) -> str:
+        """The value with its interval, where there is one: `18.5 (18.4 to 18.7)`."""
+        if not isinstance(value, int | float) or interval is None:
+            return self.show(value)
+        low, high = (self.show(end, value, *interval) for end in interval)
+        return f"{self.show(value, *interval)} ({low} to {high})"
+
+    def _digits(self, value: float) -> int:
+        """After the point: one more for what is small."""
+        small = abs(value) < 10**-self.digits and round(value, self.digits + 1) != 0
+        return self.digits + 1 if self.digits and small else self.digits
 
 
 def _probes() -> Iterator[Metric]:

@@ -89,7 +89,7 @@ def _tex_head(name: str, samples: int | None) -> str:
 
 def _tex_cell(name: str, value: object) -> str:
     if name in METRICS and isinstance(value, int | float):
-        return tex(f"{value:.2f}" if METRICS[name].digits else f"{value}")  # as papers print them
+        return tex(f"{round(value, 2) + 0.0:.2f}" if METRICS[name].digits else f"{value}")  # as papers print them
     return "--" if value is None else tex(str(value))
 
 

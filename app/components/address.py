@@ -70,12 +70,15 @@ def read_rows(text: str, texts: Sequence[str]) -> list[int]:
 
 
 def heed(known: Mapping[str, Sequence[str] | Between | Rows]) -> None:
-    """Say which parameters of the URL ask for something that there is not. To be called before their widgets."""
+    """Say which parameters of the URL ask for something that there is not. To be called before their widgets.
+
+    A parameter without a value asks for nothing: so a list is written in which everything was cleared.
+    """
     unknown = [
         f"{key}={text if len(text) <= 40 else text[:37] + '...'}"
         for key, allowed in known.items()
         for text in st.query_params.get_all(key)
-        if text not in allowed
+        if text and text not in allowed
     ]
     if unknown:
         st.warning(

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import backend, charts, state
 from app.components.address import heed
+from app.components.report_table import as_read
 from app.glossary import METRICS
 
 OWN = (
@@ -127,12 +128,14 @@ def _own(own: pd.DataFrame) -> None:
     st.markdown("**Your runs, in the same columns**")
     shown = ["run", "sentences", *OWN]
     st.dataframe(
-        own[shown],
+        as_read(own[shown]),
         hide_index=True,
         column_config={
             "run": st.column_config.TextColumn("Run", pinned=True),
-            "sentences": st.column_config.NumberColumn("sentences", help="How many sentences were evaluated."),
-            **{name: _measured(name) for name in OWN},
+            "sentences": st.column_config.NumberColumn(
+                "sentences", format="localized", help="How many sentences were evaluated."
+            ),
+            **{name: st.column_config.NumberColumn(METRICS[name].axis, help=METRICS[name].definition) for name in OWN},
         },
         placeholder="–",
         key="erratum_own",
@@ -142,8 +145,3 @@ def _own(own: pd.DataFrame) -> None:
         "ΔNLL is the column that the paper lacks: it asks the decoder. These are other sentences, and PPL is a word "
         "here and a token there, so compare how the columns hang together, not their sizes."
     )
-
-
-def _measured(name: str) -> object:
-    metric = METRICS[name]
-    return st.column_config.NumberColumn(metric.axis, help=metric.definition, format=f"%.{metric.digits}f")

@@ -86,8 +86,9 @@ _UNPAIRED = "no yardstick has been measured on its sentences. Train *language-mo
 def _gap(gap: backend.Gap) -> str:
     metric, yardstick = METRICS["nll_nats"], escape(gap.yardstick)
     low, high = sorted((abs(gap.low), abs(gap.high)))
-    size = f"**{metric.show(abs(gap.nats))} nats"
-    interval = f"({metric.show(low)} to {metric.show(high)})"
+    nats = abs(gap.nats)
+    size = f"**{metric.show(nats, low, high)} nats"
+    interval = f"({metric.show(low, nats, high)} to {metric.show(high, nats, low)})"
     if gap.high < 0:
         return f"z helps. A sentence costs {size} less** {interval} than under {yardstick}."
     if gap.low > 0:
@@ -113,8 +114,12 @@ def rate_distortion(
             "**Down and left is better.**\n\n"
             "Along a thin line −ELBO, their sum, is the same: a run trades one for the other. A run at KL 0 is a "
             "language model.\n\n"
-            "The trail behind a point is the way that the run took in training."
+            "The trail behind a point is the way that the run took in training. It may come from beyond the figure: "
+            "zoom out to see all of it."
         )
+        if together := [group for group in figures.at_one_place(ends) if len(group) > 1]:
+            said = "; ".join(" and ".join(map(escape, group)) for group in together)
+            st.markdown(f"Nearly at one place, a ring around the other: {said}.")
         if costs:
             st.markdown("On the dashed line a sentence costs what it costs the yardstick: below it, z pays for itself.")
 
@@ -135,7 +140,8 @@ def information(found: Sequence[backend.Evaluation], colours: Mapping[str, str])
         st.header("How much information can be seen", anchor=False, help=help_of(METRICS["mi_nats"]))
         st.markdown(
             "N sentences show at most ln N nats. A solid line at the ceiling says “at least this much”. Dashed is an "
-            "upper bound, where it is near enough to be seen: between the two lies MI."
+            "upper bound, where it is near enough to be seen: between the two lies MI. Of lines on each other the "
+            "first is drawn wide, the last thin."
         )
         growing = [pd.DataFrame(each.report.mi_by_sentences).assign(run=each.name) for each in found]
         drawn = figures.information(pd.concat(growing, ignore_index=True), colours)

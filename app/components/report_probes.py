@@ -88,10 +88,7 @@ def _shown(row: Mapping[str, Any], names: Sequence[str], spread: bool) -> dict[s
     """The cells of a row as text, with intervals if asked for."""
     shown = {"run": row["run"]}
     for name in names:
-        show, interval = METRICS[name].show, row["intervals"].get(name)
-        shown[name] = show(row.get(name))
-        if spread and interval:
-            shown[name] += f" ({show(interval[0])} to {show(interval[1])})"
+        shown[name] = METRICS[name].show_with(row.get(name), row["intervals"].get(name) if spread else None)
     return shown | {"source": row["source"]}
 
 

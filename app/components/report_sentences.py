@@ -9,6 +9,8 @@ from app.components.address import SWITCH, heed
 from app.glossary import METRICS
 
 COSTS = ("rec_nats", "kl_nats", "delta_nll_nats")
+DIGITS = 2
+"""After the point, for costs large and small alike: of thousands of rows none is formatted by itself."""
 
 
 def report_sentences(name: str) -> None:
@@ -22,8 +24,9 @@ def report_sentences(name: str) -> None:
         bind="query-params",
     )
     shown = table.loc[missed] if only else table
+    costs = {cost: shown[cost].round(DIGITS) + 0.0 for cost in COSTS}  # + 0.0: no minus before nothing
     st.dataframe(
-        shown[["text", "decoded", *COSTS]].sort_values("rec_nats", ascending=False),
+        shown[["text", "decoded", *COSTS]].sort_values("rec_nats", ascending=False).assign(**costs),
         hide_index=True,
         height=420 if len(shown) > 10 else "auto",
         column_config={
@@ -33,7 +36,7 @@ def report_sentences(name: str) -> None:
             ),
             **{
                 cost: st.column_config.NumberColumn(
-                    METRICS[cost].axis, help=METRICS[cost].definition, format=f"%.{METRICS[cost].digits}f"
+                    METRICS[cost].axis, help=METRICS[cost].definition, format=f"%.{DIGITS}f"
                 )
                 for cost in COSTS
             },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -12,9 +12,15 @@ from app import backend, state
 from app.components.address import SWITCH, heed
 from app.glossary import METRICS
 
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
 
 def report_table(found: Sequence[backend.Evaluation]) -> None:
-    """The table with its switch for intervals, its downloads and its command."""
+    """The table with its switch for intervals, its downloads and its command.
+
+    The K of NLL_K stands over that column; a column of its own it has where it is not the same for all.
+    """
     rows = backend.report_rows(found)
     heed({state.EVALUATE_INTERVALS: SWITCH})
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
@@ -23,9 +29,9 @@ def report_table(found: Sequence[backend.Evaluation]) -> None:
     samples = {row["samples"] for row in rows}
     common = samples.pop() if len(samples) == 1 else None
     table = pd.DataFrame([_with_intervals(row) for row in rows] if spread else rows)
-    table = table[["run", *backend.REPORT_TABLE, "sentences", "samples"]]
+    table = table[["run", *backend.REPORT_TABLE, "sentences", *(["samples"] if common is None else [])]]
     st.dataframe(
-        table if spread else table.style.format({name: METRICS[name].show for name in backend.REPORT_TABLE}),
+        table if spread else as_read(table),
         hide_index=True,
         column_config=_columns(common),
         key="evaluate_table",
@@ -39,6 +45,11 @@ def report_table(found: Sequence[backend.Evaluation]) -> None:
     downloads("evaluation", rows, ["run", *backend.REPORT_TABLE])
     with st.expander("The same from a terminal", icon=":material/terminal:", key="evaluate_command"):
         st.code(backend.evaluate_command(found), language="bash", wrap_lines=True)
+
+
+def as_read(table: pd.DataFrame) -> Styler:
+    """A table of figures, each in as many digits as everywhere else; a click on a heading sorts them as numbers."""
+    return table.style.format({name: METRICS[name].show for name in table if name in METRICS})
 
 
 def downloads(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -55,10 +66,7 @@ def _with_intervals(row: Mapping[str, Any]) -> dict[str, Any]:
     """Figures as text, those with an interval as `18.5 (18.4 to 18.7)`."""
     shown = dict(row)
     for name in backend.REPORT_TABLE:
-        metric, interval = METRICS[name], row["intervals"].get(name)
-        shown[name] = metric.show(row[name])
-        if interval:
-            shown[name] += f" ({metric.show(interval[0])} to {metric.show(interval[1])})"
+        shown[name] = METRICS[name].show_with(row[name], row["intervals"].get(name))
     return shown
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import state
 from app.components.address import heed
-from app.components.report_table import downloads
+from app.components.report_table import as_read, downloads
 from app.glossary import METRICS, STATES, TABLE
 
 MOST = 12
@@ -127,7 +127,7 @@ def _table(shown: pd.DataFrame, columns: Sequence[str]) -> None:
         st.session_state[state.COMPARE_ROUND] = st.session_state.get(state.COMPARE_ROUND, 0) + 1
     key = f"compare_table_{st.session_state.get(state.COMPARE_ROUND, 0)}_{abs(hash(tuple(names)))}"
     st.dataframe(
-        without_minus_zero(shown.assign(state=_states(shown), verdict=shown["standing"])[list(columns)]),
+        as_read(shown.assign(state=_states(shown), verdict=shown["standing"])[list(columns)]),
         hide_index=True,
         column_config={name: _column(name) for name in columns},
         key=key,
@@ -137,12 +137,6 @@ def _table(shown: pd.DataFrame, columns: Sequence[str]) -> None:
         selection_default={"selection": {"rows": [names.index(name) for name in chosen if name in names]}},
         alt="All runs with their newest figures",
     )
-
-
-def without_minus_zero(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with its figures rounded as they are shown, so that none reads −0.0."""
-    digits = {name: METRICS[name].digits for name in frame if name in METRICS}
-    return frame.assign(**{name: frame[name].astype(float).round(places) + 0.0 for name, places in digits.items()})
 
 
 def _tick(key: str, names: Sequence[str]) -> None:
@@ -163,4 +157,4 @@ def _column(name: str) -> object:
     if name not in METRICS:
         return st.column_config.Column(WORDS[name], pinned=name == "run")
     metric = METRICS[name]
-    return st.column_config.NumberColumn(metric.axis, help=metric.definition, format=f"%.{metric.digits}f")
+    return st.column_config.NumberColumn(metric.axis, help=metric.definition)

@@ -12,7 +12,7 @@ import streamlit as st
 from app import backend, state
 from app.components import many_runs
 from app.components.address import heed
-from app.components.report_table import downloads
+from app.components.report_table import as_read, downloads
 from app.components.run_card import VERDICTS
 from app.components.run_table import MOST
 from app.components.sentences import escape
@@ -90,7 +90,7 @@ def _table(sweep: backend.Sweep) -> None:
     ]
     shown = [row | {"state": STATES[row["state"]][0], "verdict": _verdict(row)} for row in rows]
     st.dataframe(
-        pd.DataFrame(shown, columns=columns),
+        as_read(pd.DataFrame(shown, columns=columns)),
         hide_index=True,
         column_config={name: _column(name, headings) for name in columns},
         key="compare_sweep_table",
@@ -117,7 +117,7 @@ def _side_by_side(runs: Sequence[str]) -> None:
 def _column(name: str, headings: dict[str, str]) -> Any:
     if name in METRICS:
         metric = METRICS[name]
-        return st.column_config.NumberColumn(metric.axis, help=metric.definition, format=f"%.{metric.digits}f")
+        return st.column_config.NumberColumn(metric.axis, help=metric.definition)
     if name in headings:
         return st.column_config.Column(headings[name], help=backend.setting_help(name))
     words = {"state": "State", "verdict": "Verdict", "run": "Run"}

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from app import palette
-from app.figures.look import OVER_LINE, still
+from app.figures.look import OVER_LINE, still, widths
 from app.glossary import METRICS, PHASES
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
 
-_POINTS: Mapping[bool, Any] = {False: {"size": 17}, True: {"size": 12, "symbol": "diamond"}}
-"""The point of a run and of a yardstick, which may cover it."""
 _MUTE: Mapping[str, Any] = {"hoverinfo": "skip", "showlegend": False}
-_ON_LINE: Mapping[str, Any] = {"showarrow": False, "textangle": 45, "yshift": 8, "xshift": 6}
+_ON_LINE: Mapping[str, Any] = {"showarrow": False, "xanchor": "left", "yanchor": "bottom"}
 _PLACE = (
-    "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats"
+    "%{customdata[1]}<br>KL %{x:,.3~r} + rec %{y:,.3~r} = −ELBO %{customdata[2]:,.3~r} nats%{customdata[3]}"
     "<extra>%{customdata[0]}</extra>"
 )
+NEAR = 0.02
+"""Two runs lie at one place of the plane if they are as near as this, as a share of either axis."""
 
 
 def rate_distortion(
@@ -31,41 +31,47 @@ def rate_distortion(
     """KL (the rate) against rec (the distortion): one large point a run, its way there thin behind it.
 
     `ends` and `paths` have the columns run, kl_nats and rec_nats, `paths` also step and phase. On a thin line -ELBO =
-    rec + KL is the same; `yardsticks` are costs of a sentence, by name, whose lines are marked. One nat is as long on
-    either axis, so these lines run at 45 degrees. What is drawn beyond the view is there for who zooms out.
+    rec + KL is the same; `yardsticks` are costs of a sentence, by name, whose lines are marked. The axes begin at zero
+    and are as long as the points need: a way may come from beyond, where who zooms out sees it. Of runs at one place
+    the first is the largest, so that each is a ring around the next.
     """
     import plotly.graph_objects as go
 
-    low, high = min(ends["rec_nats"]), max([*ends["rec_nats"], *yardsticks.values()])
-    wide = max(ends["kl_nats"])
-    slack = 0.12 * max(high - low, wide, METRICS["kl_nats"].reach)
-    view = {"x": (-0.3 * slack, wide + 2 * slack), "y": (max(low - slack, -0.3 * slack), high + slack)}
+    wide, high = _reaches(ends)
+    high = max([high, *yardsticks.values()])
+    view = {"x": (-0.05 * wide, 1.1 * wide), "y": (-0.05 * high, 1.15 * high)}
     figure = go.Figure()
-    lines = _round_values(view["y"][0] + view["x"][0], view["y"][1] + view["x"][1])
+    lines = _round_values(0, view["y"][1] + view["x"][1], most=12)
     step = lines[1] - lines[0]
-    for nats in (*lines, *(lines[-1] + step * more for more in range(1, 30))):
+    for nats in (*lines[1:], *(lines[-1] + step * more for more in range(1, 30))):
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line={"color": palette.QUIET, "width": 0.6}, **_MUTE)
     taken = [
         *zip(ends["kl_nats"], ends["rec_nats"], strict=True),
         *zip(paths["kl_nats"], paths["rec_nats"], strict=True),
     ]
     name = "−ELBO "  # said once
-    for nats in lines:
+    for nats in lines[1::2]:  # every second one: beside it is room for words, on a phone too
         if places := _along(nats, view):
-            x, y = max(places, key=lambda place: _nearest(place, taken))
-            figure.add_annotation(x=x, y=y, text=f"{name}{nats:g}", font={"color": palette.FAINT}, **_ON_LINE)
+            x, y = max(places, key=lambda place: _nearest(place, taken, view))
+            text = f"{name}{nats:,g}"
+            figure.add_annotation(x=x, y=y, text=text, font={"color": palette.FAINT}, **_ON_LINE)
             name = ""
     for name, nats in yardsticks.items():
         line = {"color": colours[name], "width": 2, "dash": "dash"}
         figure.add_scatter(x=[0, nats], y=[nats, 0], mode="lines", line=line, **_MUTE)
-    for run, colour in sorted(colours.items(), key=lambda pair: pair[0] in yardsticks):  # a yardstick lies on top
+    order = sorted(colours, key=lambda run: run in yardsticks)  # a yardstick lies on top
+    places = ends.set_index("run").loc[[run for run in order if run in set(ends["run"])]].reset_index()
+    groups = {run: group for group in at_one_place(places) for run in group}
+    for run in order:
+        colour = colours[run]
         way, end = paths[paths["run"] == run].iloc[:-1], ends[ends["run"] == run]  # its last check is near its end
         words = [f"step {step:,}, phase {phase} {PHASES.get(phase, '')}" for step, phase in _numbers(way)]
         way = pd.concat([way, end])
+        sums = way["kl_nats"] + way["rec_nats"]
         figure.add_scatter(
             x=way["kl_nats"],
             y=way["rec_nats"],
-            customdata=list(zip([run] * len(way), [*words, "measured"], way["kl_nats"] + way["rec_nats"], strict=True)),
+            customdata=[(run, said, nats, "") for said, nats in zip([*words, "measured"], sums, strict=True)],
             mode="lines+markers",
             line={"color": colour, "width": 1.2},
             marker={"size": 4},
@@ -73,19 +79,49 @@ def rate_distortion(
             showlegend=False,
             hovertemplate=_PLACE,
         )
+    for run in order:
+        end, group = ends[ends["run"] == run], groups[run]
+        others = [other for other in group if other != run]
         figure.add_scatter(
             x=end["kl_nats"],
             y=end["rec_nats"],
-            customdata=[(run, "measured", *(end["kl_nats"] + end["rec_nats"]))],
+            customdata=[
+                (
+                    run,
+                    "measured",
+                    *(end["kl_nats"] + end["rec_nats"]),
+                    "<br>also here: " * bool(others) + ", ".join(others),
+                )
+            ],
             mode="markers",
-            marker={"color": colour, "line": {"color": "white", "width": 1.5}} | _POINTS[run in yardsticks],
+            marker={
+                "color": colours[run],
+                "size": 14 + 10 * (len(group) - 1 - group.index(run)),
+                "symbol": "diamond" if run in yardsticks else "circle",
+                "line": {"color": "white", "width": 1.5},
+            },
             name=run,
             hovertemplate=_PLACE,
         )
     still(figure, METRICS["kl_nats"].axis, METRICS["rec_nats"].axis, height=480)
-    figure.update_xaxes(range=view["x"], constrain="range", constraintoward="left", fixedrange=False, zeroline=False)
-    figure.update_yaxes(range=view["y"], scaleanchor="x", constraintoward="bottom", fixedrange=False, zeroline=False)
+    figure.update_layout(legend={"itemsizing": "constant"})
+    figure.update_xaxes(range=view["x"], fixedrange=False, zeroline=False)
+    figure.update_yaxes(range=view["y"], fixedrange=False, zeroline=False)
     return figure
+
+
+def at_one_place(ends: pd.DataFrame) -> list[list[str]]:
+    """The runs of `rate_distortion`, those together that lie on each other there, in their order."""
+    scale = [NEAR * reach for reach in _reaches(ends)]
+    groups: list[tuple[tuple[float, float], list[str]]] = []
+    for run, *place in zip(ends["run"], ends["kl_nats"], ends["rec_nats"], strict=True):
+        for (kl, rec), group in groups:
+            if abs(place[0] - kl) <= scale[0] and abs(place[1] - rec) <= scale[1]:
+                group.append(run)
+                break
+        else:
+            groups.append(((place[0], place[1]), [run]))
+    return [group for _, group in groups]
 
 
 def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
@@ -101,12 +137,12 @@ def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
     mismatch = frame["marginal_kl_least_nats"].clip(lower=0).clip(upper=kl - information)
     hatched = {"shape": "/", "fgcolor": palette.QUIET, "bgcolor": "rgba(0,0,0,0)", "size": 7}
     looks = {
-        "information (MI, at least)": (information, {"color": palette.PALETTE[0]}),
-        "not known which": (kl - information - mismatch, {"color": palette.QUIET, "pattern": hatched}),
-        "mismatch with the prior (at least)": (mismatch, {"color": palette.PALETTE[3]}),
+        "information (MI, at least)": (information, {"color": palette.PARTS[0]}, "white"),
+        "not known which": (kl - information - mismatch, {"color": palette.QUIET, "pattern": hatched}, ""),
+        "mismatch with the prior (at least)": (mismatch, {"color": palette.PARTS[1]}, "black"),
     }
     figure = go.Figure()
-    for name, (nats, marker) in looks.items():
+    for name, (nats, marker, ink) in looks.items():
         figure.add_bar(
             y=frame["run"],
             x=nats,
@@ -114,10 +150,10 @@ def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
             orientation="h",
             marker=marker,
             width=0.6,
-            texttemplate="" if "pattern" in marker else "%{x:.1f}",
+            texttemplate="%{x:.1f}" if ink else "",
             textposition="inside",
             insidetextanchor="middle",
-            insidetextfont={"color": "white"},
+            insidetextfont={"color": ink or None},
             hovertemplate="%{y}, " + name + ": %{x:,.3~r} nats<extra></extra>",
         )
     still(figure, METRICS["kl_nats"].axis, "", height=190 + 44 * len(frame))
@@ -131,15 +167,18 @@ def kl_parts(frame: pd.DataFrame) -> PlotlyFigure:
 def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
     """MI by the number of sentences it is estimated on: lower bound, upper bound (dashed), and the ceiling ln N.
 
-    `frame` has the columns run, sentences, mi_nats, mi_upper_nats and mi_ceiling_nats.
+    `frame` has the columns run, sentences, mi_nats, mi_upper_nats and mi_ceiling_nats. Of lines on each other the first
+    is wide.
     """
     import plotly.graph_objects as go
 
     figure, hover = go.Figure(), "%{x:,} sentences: %{y:,.3~r} nats"
+    top = min(3 * frame["mi_ceiling_nats"].max(), max(frame["mi_upper_nats"].max(), frame["mi_ceiling_nats"].max()))
+    wide = _widths(frame, colours, "sentences", "mi_nats", top)
     for run, colour in colours.items():
         own = frame[frame["run"] == run].sort_values("sentences")
         looks = {
-            "mi_nats": ("at least", {"color": colour, "width": 2.5}, "lines+markers", True),
+            "mi_nats": ("at least", {"color": colour, "width": wide[run]}, "lines+markers", True),
             "mi_upper_nats": ("at most", {"color": colour, "width": 1.5, "dash": "dash"}, "lines", False),
         }
         for column, (bound, line, mode, legend) in looks.items():
@@ -148,6 +187,7 @@ def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
                 y=own[column].clip(lower=0),
                 mode=mode,
                 line=line,
+                marker={"size": line["width"] + 3},
                 name=run,
                 legendgroup=run,
                 showlegend=legend,
@@ -162,8 +202,7 @@ def information(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
         name="ceiling ln N",
         hovertemplate=f"{hover}<extra>ceiling ln N</extra>",
     )
-    top = min(3 * frame["mi_ceiling_nats"].max(), max(frame["mi_upper_nats"].max(), frame["mi_ceiling_nats"].max()))
-    still(figure, "N, sentences", METRICS["mi_nats"].axis, height=380)
+    still(figure, "N, sentences", METRICS["mi_nats"].axis, height=340 + 16 * len(colours))
     figure.update_xaxes(type="log", dtick=2 * math.log10(2), tick0=math.log10(16), tickformat=",d")
     figure.update_yaxes(range=[-0.03 * top, 1.05 * top])
     return figure
@@ -201,11 +240,17 @@ def dimensions(
 def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
     """What a token costs more under another sentence's z, by its place in the sentence.
 
-    `frame` has the columns run, position, sentences, own_nats and delta_nll_nats.
+    `frame` has the columns run, position, sentences, own_nats and delta_nll_nats. Of lines on each other the first is
+    wide.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    low, high = (
+        min(0.0, frame["delta_nll_nats"].min()),
+        max(METRICS["delta_nll_nats"].reach / 4, frame["delta_nll_nats"].max()),
+    )
+    wide = _widths(frame, colours, "position", "delta_nll_nats", high)
     for run, colour in colours.items():
         own = frame[frame["run"] == run]
         figure.add_scatter(
@@ -213,13 +258,21 @@ def by_position(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure
             y=own["delta_nll_nats"],
             customdata=own[["own_nats", "sentences"]],
             mode="lines+markers",
-            line={"color": colour, "width": 2.5},
+            line={"color": colour, "width": wide[run]},
+            marker={"size": wide[run] + 3},
             name=run,
+            showlegend=True,  # one run, too, is named
             hovertemplate="token %{x}: %{y:,.3~r} nats more with another z,<br>%{customdata[0]:,.3~r} nats with its own"
             " (%{customdata[1]:,} sentences)<extra>%{fullData.name}</extra>",
         )
-    still(figure, "token of the sentence", f"{METRICS['delta_nll_nats'].symbol} (nats a token)", height=360)
+    still(
+        figure,
+        "token of the sentence",
+        f"{METRICS['delta_nll_nats'].symbol} (nats a token)",
+        height=340 + 12 * len(colours),
+    )
     figure.update_xaxes(range=[0.5, frame["position"].max() + 1.5])
+    figure.update_yaxes(range=[low - 0.04 * (high - low), high + 0.06 * (high - low)])
     return figure
 
 
@@ -258,10 +311,21 @@ def gaps(frame: pd.DataFrame, colours: Mapping[str, str]) -> PlotlyFigure:
     return figure
 
 
+def _reaches(ends: pd.DataFrame) -> tuple[float, float]:
+    """The largest KL and rec, and no less than what an axis shows at least."""
+    return max(METRICS["kl_nats"].reach, *ends["kl_nats"]), max(METRICS["rec_nats"].reach, *ends["rec_nats"])
+
+
+def _widths(frame: pd.DataFrame, colours: Mapping[str, str], x: str, y: str, high: float) -> dict[str, float]:
+    """How wide the line of each run is drawn; see `widths`."""
+    lines = [frame[frame["run"] == run] for run in colours]
+    return dict(zip(colours, widths([dict(zip(own[x], own[y], strict=True)) for own in lines], high), strict=True))
+
+
 def _along(nats: float, view: Mapping[str, tuple[float, float]]) -> list[tuple[float, float]]:
     """Places for words on the line of one -ELBO, inside the view; none where too little of it is seen."""
     (left, right), (bottom, top) = view["x"], view["y"]
-    start, end = max(left, 0, nats - top), min(right, nats - bottom)
+    start, end = max(left, 0, nats - top), min(right, nats - max(bottom, 0))
     if end - start < 0.15 * min(right - left, top - bottom):
         return []
     return [
@@ -269,9 +333,12 @@ def _along(nats: float, view: Mapping[str, tuple[float, float]]) -> list[tuple[f
     ]
 
 
-def _nearest(place: tuple[float, float], others: Sequence[tuple[float, float]]) -> float:
-    """How far it is from a place to the nearest other one."""
-    return min(math.dist(place, other) for other in others)
+def _nearest(
+    place: tuple[float, float], others: Sequence[tuple[float, float]], view: Mapping[str, tuple[float, float]]
+) -> float:
+    """How far it is from a place to the nearest other one, as a share of the view."""
+    (left, right), (bottom, top) = view["x"], view["y"]
+    return min(math.hypot((place[0] - x) / (right - left), (place[1] - y) / (top - bottom)) for x, y in others)
 
 
 def _round_values(low: float, high: float, most: int = 8) -> list[float]:

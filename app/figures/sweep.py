@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from app import palette
-from app.figures.look import OVER_LINE, still
+from app.figures.look import OVER_LINE, still, widths
 from app.glossary import Metric
 
 if TYPE_CHECKING:
@@ -32,20 +32,23 @@ def over_steps(
     """A figure of many runs over the steps of training, as in Figures 2 and 3 of Park & Lee 2021.
 
     `frame` has the columns run, step and the metric's name; for MI also the ceiling, drawn dotted. `ends` are steps at
-    which a phase ends in every run; `top` is what the axis shows at least.
+    which a phase ends in every run; `top` is what the axis shows at least. Of lines on each other the first is wide.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     own = frame.dropna(subset=[metric.name])
-    for run, look in looks.items():
-        rows = own[own["run"] == run]
+    lines = {run: own[own["run"] == run] for run in looks}
+    reach = max(top, metric.reach, own[metric.name].max() if len(own) else 0)
+    wide = widths([dict(zip(rows["step"], rows[metric.name], strict=True)) for rows in lines.values()], reach, thin=2)
+    for (run, look), width in zip(looks.items(), wide, strict=True):
+        rows = lines[run]
         figure.add_scatter(
             x=rows["step"],
             y=rows[metric.name],
             mode="lines+markers",
-            marker={"size": 5},
-            line={"color": look.colour, "dash": look.dash, "width": 2},
+            marker={"size": width + 3},
+            line={"color": look.colour, "dash": look.dash, "width": width},
             name=look.label,
             showlegend=True,
             hovertemplate="step %{x:,}: %{y:,.3~r}<extra>%{fullData.name}</extra>",
@@ -53,7 +56,7 @@ def over_steps(
     ceiling = _ceiling(figure, own, metric)
     for step in ends:
         figure.add_vline(x=step, line={"color": palette.QUIET, "width": 1})
-    high = max(top, ceiling, metric.reach, own[metric.name].max() if len(own) else 0)
+    high = max(reach, ceiling)
     still(figure, "step", metric.axis, height=400 + 9 * len(looks))
     figure.update_layout(title={"text": f"{metric.title} · {metric.symbol}", "font": {"size": 16}}, uirevision="same")
     figure.update_yaxes(range=[min(0, own[metric.name].min() if len(own) else 0) - 0.03 * high, 1.06 * high])

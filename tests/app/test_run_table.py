@@ -1,10 +1,13 @@
-"""All runs in one table: which of them a filter lets through."""
+"""All runs in one table: which of them a filter lets through, and how its figures read."""
+
+import re
 
 import pandas as pd
 import pytest
 
 from app import backend
-from app.components.run_table import filtered, without_minus_zero
+from app.components.report_table import as_read
+from app.components.run_table import filtered
 
 
 def test_the_table_holds_every_run_that_can_be_read(make_run, root):
@@ -53,7 +56,9 @@ def test_a_filter_lets_through_what_fits_all_of_it(runs, text, tags, among, name
     assert list(filtered(runs, text, tags, among)["run"]) == names
 
 
-def test_no_figure_of_the_table_reads_minus_zero():
-    shown = without_minus_zero(pd.DataFrame({"run": ["a", "b", "c"], "delta_nll_nats": [-0.04, None, -31.26]}))
-    assert [f"{value:.1f}" for value in shown["delta_nll_nats"]] == ["0.0", "nan", "-31.3"]
-    assert list(shown["run"]) == ["a", "b", "c"]
+def test_the_figures_of_a_table_read_as_everywhere_and_stay_numbers():
+    table = pd.DataFrame({"run": ["a", "b", "c", "d"], "ppl_word": [-1.8e-15, None, 8944.43, 0.0172]})
+    shown = as_read(table)
+    said = re.findall(r"<td[^>]*>([^<]*)</td>", shown.to_html())
+    assert said == ["a", "0.0", "b", "–", "c", "8,944.4", "d", "0.02"]
+    assert shown.data is table

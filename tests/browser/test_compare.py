@@ -44,6 +44,9 @@ def test_runs_are_ticked_tagged_and_compared(page, address, folder, settled):
     assert "Threshold lambda" in name.get_attribute("title")
     assert page.locator("tr", has=name).locator("td").all_inner_texts() in (["0.5", "0"], ["0", "0.5"])
     assert page.locator('[data-testid="stPlotlyChart"]').count() == 2
+    links = [".differences a", '[data-testid="stCaptionContainer"] a']
+    colours = {page.locator(link).first.evaluate("link => getComputedStyle(link).color") for link in links}
+    assert len(colours) == 1  # of all links on the page
 
     page.reload()  # the address holds it all
     page.get_by_role("heading", name="What differs").wait_for()

@@ -49,6 +49,7 @@ def test_latex_says_k_rounds_and_escapes() -> None:
         r"\bottomrule",
         r"\end{tabular}",
     ]
+    assert " & 0.00 " in tables.latex([{"run": "a", "mi_nats": -1.8e-15}], ("run", "mi_nats"))
     assert "& Latent size " in tables.latex([{"run": "a", "latent_size": 32}], ("run", "latent_size"))
     mixed = tables.latex([ROW, ROW | {"samples": 10}], ("run", "nll_nats"))
     assert "NLL$_{K}$" in mixed

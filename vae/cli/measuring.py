@@ -133,11 +133,7 @@ def _probes_table(
 
 
 def _with_interval(probe: report.Probe | None, metric: Metric) -> str:
-    if probe is None:
-        return "-"
-    low, high = probe.interval or (None, None)
-    spread = f" ({metric.show(low)} to {metric.show(high)})" if probe.interval else ""
-    return f"{metric.show(probe.value)}{spread}".translate(tables.ASCII)
+    return metric.show_with(probe.value, probe.interval).translate(tables.ASCII) if probe else "-"
 
 
 def _against(found: Report, yardstick: Report, name: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app import figures
-from app.figures import report
+from app import figures, palette
+from app.figures import look, report
 
 COLOURS = {"a": "#111111", "b": "#222222"}
 ENDS = pd.DataFrame({"run": ["a", "b"], "kl_nats": [12.0, 0.0], "rec_nats": [5.0, 15.0]})
@@ -29,7 +29,6 @@ def test_on_every_thin_line_of_the_plane_the_sum_is_one_round_number():
     values = sorted(nats.pop() for nats in sums)
     (step,) = {round(b - a, 6) for a, b in itertools.pairwise(values)}
     assert step in {1, 2, 5, 10}
-    assert figure.layout.yaxis.scaleanchor == "x"  # so they run at 45 degrees
 
 
 def test_the_labels_of_the_plane_lie_on_their_lines_in_view():
@@ -52,11 +51,40 @@ def test_the_plane_shows_every_run_at_its_place_and_the_way_there():
     assert points["b"].marker.symbol == "diamond"  # a yardstick, on top of what it may cover
     assert figure.data[-1].name == "b"
     ways = [trace for trace in figure.data if trace.mode == "lines+markers"]
-    assert [words for _, words, _ in ways[0].customdata] == ["step 100, phase 1 encoder warm-up", "measured"]
+    assert [words for _, words, *_ in ways[0].customdata] == ["step 100, phase 1 encoder warm-up", "measured"]
     assert (ways[0].x[-1], ways[0].y[-1]) == (12, 5)  # it ends in the report, not in the check beside it
     (dashed,) = (line for line in lines_of(figure) if line.line.dash == "dash")
     assert (list(dashed.x), list(dashed.y), dashed.line.color) == ([0, 14.5], [14.5, 0], "#222222")
     assert figure.layout.xaxis.range[1] < 30  # the beginning of a way may lie outside
+
+
+def test_the_axes_of_the_plane_begin_at_zero_and_end_with_the_points():
+    far = PATHS.assign(rec_nats=[300.0, 6.0])
+    figure = figures.rate_distortion(ENDS, far, COLOURS, {})
+    (left, right), (bottom, top) = figure.layout.xaxis.range, figure.layout.yaxis.range
+    assert -1 < left < 0
+    assert 12 < right < 15
+    assert -1 < bottom < 0
+    assert 15 < top < 18
+    assert not figure.layout.yaxis.scaleanchor  # else the shorter axis is mostly empty
+
+
+def test_runs_at_one_place_of_the_plane_are_rings_around_each_other():
+    names = ["a", "lm", "b", "far", "c"]
+    ends = pd.DataFrame({"run": names, "kl_nats": [15.8, 15.9, 16.0, 2.0, 15.9], "rec_nats": [5, 5.1, 4.9, 12, 5]})
+    assert figures.at_one_place(ends) == [["a", "lm", "b", "c"], ["far"]]
+    figure = figures.rate_distortion(ends, PATHS.iloc[:0], dict.fromkeys(names, "#111111"), {"lm": 15.0})
+    points = {trace.name: trace for trace in figure.data if trace.mode == "markers"}
+    assert list(points) == ["a", "b", "far", "c", "lm"]  # the later one lies on top
+    sizes = {name: point.marker.size for name, point in points.items()}
+    assert sizes["a"] > sizes["b"] > sizes["c"] > sizes["lm"] == sizes["far"]
+    assert points["b"].customdata[0][3] == "<br>also here: a, c, lm"
+    assert points["far"].customdata[0][3] == ""
+
+
+def test_the_trail_of_a_run_covers_no_point():
+    drawn = [trace.mode for trace in figures.rate_distortion(ENDS, PATHS, COLOURS, {}).data if "markers" in trace.mode]
+    assert drawn == ["lines+markers"] * 2 + ["markers"] * 2
 
 
 @settings(max_examples=25)
@@ -96,6 +124,13 @@ def test_the_parts_of_the_kl_add_up_to_it():
     assert parts(kl_nats=16.0, mi_nats=7.5, marginal_kl_least_nats=2.0) == pytest.approx([7.5, 6.5, 2.0])
 
 
+def test_no_part_of_the_kl_has_the_colour_of_a_run():
+    frame = pd.DataFrame({"run": ["a"], "kl_nats": [16.0], "mi_nats": [7.5], "marginal_kl_least_nats": [2.0]})
+    drawn = [trace.marker.color for trace in figures.kl_parts(frame).data]
+    assert not set(drawn) & set(palette.PALETTE)
+    assert len(set(drawn)) == 3
+
+
 @settings(max_examples=25)
 @given(st.floats(-1, 100), st.floats(-1, 100), st.floats(-1, 100))
 def test_noise_never_draws_parts_that_cannot_be(kl, mi, least):
@@ -118,6 +153,19 @@ def test_mi_is_drawn_between_its_bounds_under_its_ceiling():
     assert high > 9
 
 
+def test_lines_on_each_other_lie_in_each_other():
+    flat, same, other = {0: 1.0, 1: 1.0, 2: 1.0}, {0: 1.01, 1: 1.0, 2: 9.0}, {0: 5.0, 1: 5.0, 2: 5.0}
+    first, second, third, fourth = look.widths([flat, other, same, {}], 10)
+    assert first > second == third == fourth  # where they are apart for a third of the way, too
+    assert look.widths([flat] * 3, 10, thin=1)[-1] == 1
+    assert sorted(look.widths([flat] * 12, 10), reverse=True) == look.widths([flat] * 12, 10)
+    assert max(look.widths([flat] * 12, 10)) < 20
+    frame = pd.DataFrame({"run": ["a", "a", "b", "b"], "sentences": [16, 32] * 2, "mi_nats": [2.7, 3.4, 2.7, 3.41]})
+    frame = frame.assign(mi_upper_nats=9.0, mi_ceiling_nats=3.5)
+    under, _, over, _, _ = figures.information(frame, COLOURS).data
+    assert under.line.width > over.line.width
+
+
 def test_dimensions_keep_their_order_number_and_true_value():
     figure = figures.dimensions([0.5, 1e-9, 2.0], [2, 0, 1], "#111111", "Var(μ)", line=0.01)
     (dots,) = figure.data
@@ -137,7 +185,12 @@ def test_positions_are_counted_from_one_with_what_they_cost_on_hover():
     frame = pd.DataFrame(
         {"run": "a", "position": [0, 1], "sentences": [30, 20], "own_nats": [1.0, 2.0], "delta_nll_nats": [5.0, 4.0]}
     )
-    (line,) = figures.by_position(frame, {"a": "#111111"}).data
+    figure = figures.by_position(frame, {"a": "#111111"})
+    (line,) = figure.data
+    assert line.showlegend  # a single run, too, is named
+    low, high = figure.layout.yaxis.range
+    assert low < 0  # zero is where the decoder does not look at z
+    assert high > 5
     assert (list(line.x), list(line.y)) == ([1, 2], [5.0, 4.0])
     assert [tuple(each) for each in line.customdata] == [(1.0, 30), (2.0, 20)]
 
@@ -166,3 +219,10 @@ def test_what_stands_still_names_its_axes_and_lets_a_finger_scroll(figure):
     assert "nats" in figure.layout.xaxis.title.text + figure.layout.yaxis.title.text
     assert figure.layout.dragmode is False
     assert figure.layout.font.size >= 14
+
+
+def test_thousands_are_set_apart_on_every_axis():
+    figure = figures.rate_distortion(ENDS, PATHS, COLOURS, {})
+    assert figure.layout.xaxis.tickformat == figure.layout.yaxis.tickformat == ","
+    large = figures.rate_distortion(ENDS.assign(rec_nats=4000.0), PATHS.iloc[:0], COLOURS, {})
+    assert any(word.text.endswith(",500") for word in large.layout.annotations)

@@ -151,7 +151,7 @@ def test_a_sweep_is_one_table_with_what_was_varied_first(swept):
     assert list(table.columns[:3]) == ["model.pooling", "model.latent_size", "state"]
     assert list(table["run"]) == [member.name for member in swept.members]
     assert "noise-mean-z8: The disk was full." in said(at)
-    assert "{pooling}_{latent size}" in said(at)
+    assert "A label names pooling and latent size of a run" in said(at)
     assert len(at.get("plotly_chart")) == 4
     assert "Not all runs have finished" in said(at)
     assert "python -m vae sweep noise --csv" in [code.value for code in at.code]

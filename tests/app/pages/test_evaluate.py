@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from app import backend, state
@@ -282,9 +283,43 @@ def test_nothing_chosen_says_so(make_measured):
     assert not at.exception
 
 
+def test_an_address_without_runs_is_the_empty_page_and_no_mistake(make_measured):
+    make_measured("good")
+    at = open_page("evaluate", evaluate_runs="")
+    assert "Choose a run" in said(at)
+    assert not at.warning
+    (warning,) = open_page("evaluate", evaluate_runs=["", "gone"]).warning
+    assert warning.value.startswith("The address asks for evaluate\\_runs=gone, which")
+
+
+def test_k_has_a_column_only_where_it_differs(make_measured):
+    make_measured("good")
+    make_measured("other")
+    assert "samples" not in open_page("evaluate").dataframe[0].value
+    make_measured("third", samples=10)
+    assert sorted(open_page("evaluate").dataframe[0].value["samples"]) == [2, 2, 10]
+
+
+def test_an_interval_has_the_digits_of_its_figure(make_measured, monkeypatch):
+    make_measured("lm", "language-model")
+    make_measured("good")
+    gap = backend.Gap(run="good", yardstick="lm", nats=0.08, low=0.034, high=0.124)
+    monkeypatch.setattr(backend, "gap", lambda one, yardsticks: gap)
+    assert "**0.08 nats more** (0.03 to 0.12)" in said(open_page("evaluate"))
+
+
+def test_runs_that_lie_on_each_other_are_named(make_measured):
+    make_measured("good", kl_nats=12.0, rec_nats=5.0)
+    make_measured("a_b", kl_nats=12.1, rec_nats=5.0)
+    make_measured("apart", kl_nats=2.0, rec_nats=15.0)
+    assert "a ring around the other: a_b and good." in said(open_page("evaluate"))
+
+
 def test_own_runs_stand_beside_the_paper(make_measured):
-    make_measured("good", kl_nats=12.345)
+    make_measured("good", kl_nats=12.345, mi_nats=-1.8e-15, ppl_word=8944.43)
     at = open_page("evaluate")
+    shown = pa.ipc.open_stream(at.dataframe[-1].proto.arrow_data.styler.display_values).read_all().to_pylist()[0]
+    assert {"0.0", "8,944.4", "12.3"} <= set(shown.values())
     assert "A paper's table" in said(at)
     assert at.dataframe[-1].value["kl_nats"].tolist() == [12.345]
 
