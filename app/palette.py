@@ -22,7 +22,7 @@ PALETTE: tuple[str, ...] = (
 QUIET = "#8A8F96"
 """Lines that should be seen second, on either ground: ceilings, ends of phases."""
 
-REC, KL = "#BE6414", "#5151FB"
+REC, KL = "#BE6414", "#5B5CF5"
 """The two terms of the ELBO, wherever both are shown: in a formula, beside each other in a figure, in words. KL is in a
 blue that no run has: bars of terms stand beside points of runs."""
 
