@@ -309,7 +309,7 @@ def samples(run: str) -> str:
 
 
 def end(side: int, name: str) -> str:
-    """The key of a choice about one end of a path, 0 for A and 1 for B: kind, seed, text, row, drawn, search."""
+    """The key of a choice about one end of a path, 0 for A and 1 for B, such as its kind, seed or text."""
     return f"walk_{'ab'[side]}_{name}"
 
 

@@ -65,6 +65,8 @@ class Strip {
     };
     this.button.onclick = () => (this.timer || this.led ? this.pause() : this.play());
     this.speed.onchange = () => this.timer && this.run();
+    this.wide = new ResizeObserver(() => this.cap());
+    this.wide.observe(this.section);
     this.graph.onclick = (event) => {
       const box = this.graph.getBoundingClientRect();
       this.go(Math.round(((event.clientX - box.left) / box.width) * (this.data.steps.length - 1)));
@@ -75,6 +77,7 @@ class Strip {
     clearInterval(this.timer);
     clearTimeout(this.waiting);
     document.removeEventListener(STEP, this.heard);
+    this.wide.disconnect();
   }
 
   update({ data, setStateValue }) {
@@ -93,6 +96,7 @@ class Strip {
     this.stage.classList.toggle("long", data.rows.some((row) => plain(row.words).length > LONG));
     this.mark();
     this.draw();
+    this.cap();
     this.show(data.position);
   }
 
@@ -107,6 +111,15 @@ class Strip {
     const item = document.createElement("li");
     item.append(button);
     return item;
+  }
+
+  // A list that is higher than its style lets it be ends where a row does.
+  cap() {
+    const { list } = this;
+    list.style.maxHeight = "";
+    if (list.scrollHeight <= list.clientHeight) return;
+    const ends = [...list.children].map((item) => item.offsetTop + item.offsetHeight - list.offsetTop - list.clientTop);
+    list.style.maxHeight = `${ends.findLast((end) => end <= list.clientHeight) ?? list.clientHeight}px`;
   }
 
   // How far along the rail a t is, from 0 to 1.

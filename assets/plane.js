@@ -7,6 +7,7 @@
 const REACH = 7; // pixels around a sentence's code in which the pointer means it
 const LINE = 14; // pixels from one line of a label to the next
 const FEWEST = 4; // words of a label that is cut short
+const MARGIN = 22; // pixels for the name of an axis, where it is saved
 const LAYERS = [
   ["labels", "Labels", "M4 6h16M12 6v13", "The sentence of a region, where there is room"],
   ["sentences", "Sentences", "M7 12a5 5 0 1 0 10 0a5 5 0 1 0-10 0", "Codes of real sentences; the fainter, the farther from this plane"],
@@ -32,6 +33,8 @@ class PlaneView extends Canvas {
     this.pending = null;
     this.shown ??= new Set(this.data.shown);
     this.root.querySelector("[data-do=clear]").hidden = !this.data.pins.length;
+    this.axes = this.data.axes.map((name) => `${name} →`);
+    [".across", ".up"].forEach((side, axis) => (this.root.querySelector(side).textContent = this.axes[axis]));
     if (before?.id !== this.data.id) {
       this.view = null;
       this.cursor = null;
@@ -119,7 +122,6 @@ class PlaneView extends Canvas {
     if (shown.has("aggregate")) this.paintContour(pen);
     if (shown.has("sentences")) this.paintPoints(pen);
     if (shown.has("labels")) this.paintLabels(pen);
-    this.paintAxes(pen);
     if (data.path) this.paintPath(pen);
     if (data.path) this.paintPosition(pen);
     for (const mark of data.marks) this.badge(pen, mark, this.ground, this.ink);
@@ -270,22 +272,20 @@ class PlaneView extends Canvas {
     return this.widths.get(word);
   }
 
-  paintAxes(pen) {
-    pen.save();
-    pen.fillStyle = this.ink;
-    pen.strokeStyle = this.ground;
-    pen.lineWidth = 3;
-    pen.font = `12px ${this.font}`;
-    pen.textAlign = "right";
-    const write = (text, x, y) => {
-      pen.strokeText(text, x, y);
-      pen.fillText(text, x, y);
-    };
-    write(`${this.data.axes[0]} →`, this.width - 8, this.height - 8);
-    pen.translate(16, 8);
-    pen.rotate(-Math.PI / 2);
-    write(`${this.data.axes[1]} →`, 0, 0);
-    pen.restore();
+  // The picture that is saved, with the names of the axes beside it.
+  save() {
+    const inner = new Picture(this.width, this.height, this.ground, this.font);
+    this.paint(inner);
+    const outer = new Picture(this.width + MARGIN, this.height + MARGIN, this.ground, this.font);
+    outer.parts.push(inner.text().replace("<svg", `<svg x="${MARGIN}"`));
+    outer.fillStyle = this.ink;
+    outer.font = `12px ${this.font}`;
+    outer.textAlign = "right";
+    outer.fillText(this.axes[0], this.width + MARGIN, this.height + MARGIN - 7);
+    outer.translate(MARGIN - 7, 0);
+    outer.rotate(-Math.PI / 2);
+    outer.fillText(this.axes[1], 0, 0);
+    download(outer.blob(), `${this.data.name}.svg`);
   }
 
   paintCursor(pen) {

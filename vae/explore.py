@@ -1,5 +1,5 @@
-"""Ways through the latent space: paths between codes, directions, arithmetic, one dimension at a time; what changes on
-the way, and how typical a code is of the prior.
+"""Ways through the latent space: paths between codes, directions, arithmetic, one dimension at a time; and how typical
+a code is of the prior.
 
 Encoding a corpus, reading its codes and finding neighbours live in `vae.latents`, which does without torch.
 """

@@ -76,7 +76,7 @@ class Film:
         kl = kl_per_dim(last.means, last.logvars).mean(0)
         i, j = (int(index) for index in np.argsort(-kl, kind="stable")[:2]) if len(kl) > 1 else (0, 0)
         plane = planes.dimensions(i, j, len(kl))
-        return replace(plane, names=(f"z[{i}] (KL {kl[i]:.2f} nats)", f"z[{j}] (KL {kl[j]:.2f} nats)"))
+        return replace(plane, names=(f"z{i} (KL {kl[i]:.2f} nats)", f"z{j} (KL {kl[j]:.2f} nats)"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -129,7 +129,7 @@ def dimensions(i: int, j: int, size: int, through: Float[ndarray, " latent"] | N
     if origin.shape != (size,):
         raise ValueError(f"A plane of {size} dimensions cannot go through a code of the shape {origin.shape}.")
     origin[[i, j]] = 0
-    return Plane(origin=origin, axes=np.eye(size)[[i, j]], names=(f"z[{i}]", f"z[{j}]"))
+    return Plane(origin=origin, axes=np.eye(size)[[i, j]], names=(f"z{i}", f"z{j}"))
 
 
 def through(

@@ -141,10 +141,12 @@ from app.backend.maps import (
     fitting,
     has_codes,
     in_common,
+    known_texts,
     neighbours,
     project,
+    unseen_words,
 )
-from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior
+from app.backend.models import Decoding, Model, decode, encode, latent_size, model, prior, unknown_words
 from app.backend.permission import read_only
 from app.backend.planes import (
     CELLS,
@@ -350,6 +352,7 @@ __all__ = [
     "input_text",
     "kl_per_dimension",
     "knobs",
+    "known_texts",
     "label_values",
     "lane",
     "latent_size",
@@ -377,8 +380,8 @@ __all__ = [
     "paths",
     "pause_queue",
     "phase_ends",
-    "plan",
     "placed",
+    "plan",
     "plane",
     "plane_command",
     "plane_field",
@@ -447,6 +450,8 @@ __all__ = [
     "train_at_once",
     "trajectory",
     "turns",
+    "unknown_words",
+    "unseen_words",
     "untrained",
     "verdict",
     "walk",

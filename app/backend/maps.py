@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +38,11 @@ class Codes:
     kl_nats: Float[ndarray, " sentences"]
     """KL of each posterior from the prior."""
 
+    @functools.cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """All words of the sentences, as they stand between spaces."""
+        return frozenset(word for text in self.texts for word in text.split())
+
 
 def has_codes(of: Model) -> bool:
     """Whether its sentences have been encoded. Those of a run belong to its last weights, not to a snapshot."""
@@ -48,6 +54,20 @@ def codes(of: Model) -> Codes:
     if (run := of.run) is None:
         raise ValueError(f"{of.name} is a model without sentences of its own, so it has no map: interpolate instead.")
     return _codes(str(run.path), mark(run.latents_path))
+
+
+def known_texts(of: Model) -> list[str]:
+    """The sentences of its map; none without one. A snapshot has read the same as its run."""
+    run = of.run
+    return codes(of).texts if run is not None and run.latents_path.is_file() else []
+
+
+def unseen_words(of: Model, texts: Sequence[str]) -> list[str]:
+    """The words of some sentences that none of its map has, as they stand between spaces."""
+    if not known_texts(of):
+        return []
+    known = codes(of).vocabulary
+    return list(dict.fromkeys(word for text in texts for word in text.split() if word not in known))
 
 
 @reserved

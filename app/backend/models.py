@@ -148,6 +148,15 @@ def prior(of: Model, n: int, seed: int) -> Float[ndarray, "n latent"]:
     return space(of).sample_prior(n, seed).numpy()
 
 
+def unknown_words(of: Model, texts: Sequence[str]) -> list[str]:
+    """The words of some sentences in which its tokenizer finds anything that it can only read as <unk>.
+
+    A tokenizer that goes down to bytes, as the bundled one does, knows them all: see `maps.unseen_words`.
+    """
+    words = tuple(dict.fromkeys(word for text in texts for word in text.split()))
+    return _unknown_words(of, of.weights, words) if words else []
+
+
 def mark(path: Path) -> tuple[int, int]:
     """When a file was written and how long it is; zeros while there is none."""
     try:
@@ -229,6 +238,20 @@ def _decode(
         return _ask(codes, compute)
     kind = of, weights, tuple(arguments.items())
     return _ask(codes, compute, kind=kind, most=max(1, MOST // arguments.get("beams", 1)))
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _unknown_words(of: Model, weights: tuple[int, int], words: tuple[str, ...]) -> list[str]:
+    tokenizer = _space(of, weights).tokenizer
+    load_torch()
+    from vae import base
+
+    unknown = base.unknown_token(tokenizer)
+
+    def compute(some: list[str]) -> list[bool]:
+        return [unknown in tokenizer(word, add_special_tokens=False)["input_ids"] for word in some]
+
+    return [word for word, strange in zip(words, _ask(words, compute), strict=True) if strange and word != "<unk>"]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

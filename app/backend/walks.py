@@ -249,7 +249,8 @@ def _end_python(end: End, side: int) -> str:
 
 def _ends_command(of: Model, a: End, b: End) -> list[str] | None:
     if "prior" in (a.kind, b.kind):
-        return ["--prior", "--seed", str(a.seed)] if (a.kind, a.seed) == (b.kind, b.seed) else None
+        other = ["--end-seed", str(b.seed)] * (b.seed != a.seed)
+        return ["--prior", "--seed", str(a.seed), *other] if a.kind == b.kind else None
     return None if a.drawn or b.drawn else ["--from", input_text(of, a), "--to", input_text(of, b)]
 
 

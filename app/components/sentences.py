@@ -23,7 +23,7 @@ Run = tuple[str, Literal["", "new", "gone"]]
 _MARK = "background: rgba(222, 138, 0, 0.28); color: inherit; border-radius: 0.2em; padding: 0 0.15em;"
 _GONE = (  # a caret below the line, drawn without a sign: what is copied or read out is the sentence
     "display: inline-block; border: 0.3em solid transparent; border-top: 0; "
-    "border-bottom: 0.45em solid light-dark(#b86e00, #e8a33d); vertical-align: -0.22em;"
+    "border-bottom: 0.45em solid light-dark(#b86e00, #e8a33d); margin-inline: -0.12em 0.14em; vertical-align: -0.22em;"
 )
 _QUIET = "opacity: 0.75; font-size: 0.9em;"
 _ROW = "padding: 0.45rem 0; border-bottom: 1px solid rgba(128, 132, 138, 0.25); overflow-wrap: anywhere;"

@@ -9,6 +9,7 @@ import streamlit as st
 from app import backend, state
 from app.components import latent_map
 from app.components.address import SWITCH, Between, heed
+from app.components.unread import unread
 
 KINDS = ("Prior", "Sentence", "Map")
 EXAMPLES = ("a man is reading a book on a bench .", "two dogs are running on the beach in the rain .")
@@ -27,12 +28,22 @@ def kinds(model: backend.Model) -> tuple[str, ...]:
 
 
 def roll(*sides: int) -> None:
-    """New random codes: for one end, or a new pair with one seed."""
-    seed = random.randrange(10_000)
-    for side in sides:
+    """New random codes: for one end, or a new pair, each by a seed of its own."""
+    for side, seed in zip(sides, random.sample(range(10_000), len(sides)), strict=True):
         st.session_state[state.end(side, "seed")] = seed
         if len(sides) == 2:
             st.session_state[state.end(side, "kind")] = "Prior"
+
+
+def begin() -> None:
+    """To be called when the whole page runs: two ends that nobody asked for are random codes by two seeds.
+
+    An address that asks for any of a path has 0 for each seed that it lacks, as it always had.
+    """
+    for side in (0, 1):
+        st.session_state.pop(state.end(side, "known_seed"), None)
+    if not any(key.startswith("walk_") for key in st.query_params):
+        st.session_state[state.end(1, "known_seed")] = 1
 
 
 def set_ends(ends: backend.Pair) -> None:
@@ -57,7 +68,8 @@ def choose_end(side: int, model: backend.Model) -> backend.End:
             key=state.end(side, "kind"),
             bind="query-params",
             width="content",
-            help="Prior: a random code, by its seed. Sentence: the code of what you type. Map: a sentence of the map.",
+            help="Prior: a random code, by its seed; one seed gives A and B a code each. Sentence: the code of what "
+            "you type. Map: a sentence of the map.",
         )
         if kind == "Prior":
             return backend.End(kind="prior", seed=_seed(side, "Seed"))
@@ -70,12 +82,18 @@ def choose_end(side: int, model: backend.Model) -> backend.End:
             "Sentence", example, key=state.end(side, "text"), bind="query-params", max_chars=LONGEST, width=560
         )
         sampled, seed = _drawn(side)
-        return backend.End(kind="sentence", text=text or "", drawn=sampled, seed=seed)
+    unread(model, text or "")
+    return backend.End(kind="sentence", text=text or "", drawn=sampled, seed=seed)
 
 
 def _seed(side: int, label: str) -> int:
-    """A seed, and the dice."""
-    seed = st.number_input(label, 0, SEEDS, key=state.end(side, "seed"), bind="query-params", width=140)
+    """A seed, and the dice. The seed stays what it was while the end was something else."""
+    key, known = state.end(side, "seed"), state.end(side, "known_seed")
+    if key not in st.session_state and key not in st.query_params and known in st.session_state:
+        st.session_state[key] = st.session_state[known]
+        st.query_params[key] = str(st.session_state[known])  # a link to this walk is not one that lacks its seed
+    seed = st.number_input(label, 0, SEEDS, key=key, bind="query-params", width=140)
+    st.session_state[known] = int(seed)
     st.button("Roll", icon=":material/casino:", key=state.end(side, "dice"), on_click=roll, args=(side,))
     return int(seed)
 

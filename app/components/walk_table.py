@@ -109,7 +109,7 @@ def take_along(table: Sequence[Row], stem: str, python: str, command: str | None
         st.markdown("**The same from a terminal**")
         if command is None:
             st.caption(
-                "The command line walks between two sentences, or between two random codes of one seed, and samples "
+                "The command line walks between two sentences, or between two random codes, and samples "
                 "the words of one path at a time. This is something else: use the Python above."
             )
         else:

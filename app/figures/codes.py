@@ -35,11 +35,12 @@ def map_to_keep(frame: pd.DataFrame, title: str, axes: tuple[str, str]) -> Plotl
     return figure
 
 
-def associations(frame: pd.DataFrame, order: Sequence[int], hover: str, *, top: float) -> PlotlyFigure:
+def associations(frame: pd.DataFrame, order: Sequence[int], hover: str, *, unit: str, top: float) -> PlotlyFigure:
     """What each label tells about each dimension, as a heat map: a row a label, the dimensions in the order given.
 
     `frame` has the columns label, dimension, value and, for the words under the pointer, limit; `hover` is those words
-    with their figures: `%{z}` the value, `%{customdata}` the limit. `top` is the value of the full colour.
+    with their figures: `%{z}` the value, `%{customdata}` the limit. `top` is the value of the full colour, and `unit`
+    stands over the bar of colours.
     """
     import plotly.graph_objects as go
 
@@ -57,7 +58,7 @@ def associations(frame: pd.DataFrame, order: Sequence[int], hover: str, *, top: 
             colorscale=[[0, "rgba(47, 127, 193, 0.03)"], [1, "rgba(47, 127, 193, 1)"]],  # over any ground
             xgap=1,
             ygap=1,
-            colorbar={"thickness": 12, "outlinewidth": 0},
+            colorbar={"thickness": 12, "outlinewidth": 0, "title": {"text": unit, "side": "top"}},
             hovertemplate=f"%{{y}} · %{{x}}<br>{hover}<extra></extra>",
         )
     )

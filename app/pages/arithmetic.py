@@ -17,6 +17,7 @@ from app.components.neighbours import COUNT, neighbours
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 from app.components.train_first import train_first
+from app.components.unread import unread
 
 MODES = ("A − B + C", "From examples")
 GROUPS = ("By label", "Typed")
@@ -135,6 +136,7 @@ def three_sentences(model: backend.Model) -> None:
         st.caption("Try what A adds to B:", width="content")
         for example in EXAMPLES:
             st.button(example, key=f"arithmetic_try_{example}", type="tertiary", on_click=take, args=(example,))
+    unread(model, plus, minus, text)
     along = backend.strengths(*WHOLE)
     board = backend.analogy(model, plus, minus, text, along, strength(along, 1.0))
     st.fragment(read)(model, board, "C, rebuilt:")
@@ -249,6 +251,7 @@ def from_examples(model: backend.Model) -> None:
                 "Seed of the others", 0, SEEDS, key=state.ARITHMETIC_SEED, bind="query-params", width=160
             )
             st.button("Others", icon=":material/casino:", key="arithmetic_roll", on_click=roll)
+    unread(model, text)
     along = backend.strengths(*BOTH_WAYS)
     rows = backend.witnesses(model, int(seed))
     board = backend.steered(model, *groups, text, rows, along, strength(along, 1.0))

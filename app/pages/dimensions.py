@@ -17,6 +17,7 @@ from app.components.neighbours import COUNT, neighbours
 from app.components.run_picker import run_picker
 from app.components.sentences import escape, listing
 from app.components.train_first import train_first
+from app.components.unread import unread
 
 KINDS = ("Prior", "Sentence", "Zero")
 FIGURES = {"R²": "r2", "MI": "mi_nats"}
@@ -288,13 +289,13 @@ def labels(model: backend.Model, collapsed: bool) -> None:
     with st.spinner("Holding the labels against the dimensions …"):
         found = backend.association(model, FIGURES[choice])
     ranked = [dimension for dimension, _ in backend.dimensions_by_kl(model)][:MOST]
-    hover, top = {
-        "R²": ("R² %{z:.3f}, by chance %{customdata:.3f}", 1.0),
-        "MI": ("MI %{z:.2f} of at most %{customdata:.2f} nats", max(0.1, float(found["value"].max()))),
+    hover, unit, top = {
+        "R²": ("R² %{z:.3f}, by chance %{customdata:.3f}", "R²", 1.0),
+        "MI": ("MI %{z:.2f} of at most %{customdata:.2f} nats", "MI, nats", max(0.1, float(found["value"].max()))),
     }[choice]
     strongest = found.loc[found["value"].idxmax()]
     st.plotly_chart(
-        figures.associations(found, ranked, hover, top=top),
+        figures.associations(found, ranked, hover, unit=unit, top=top),
         key="dims_associations",
         config={
             "displaylogo": False,
@@ -351,6 +352,7 @@ try:
 except ValueError as problem:
     st.error(escape(str(problem)), icon=":material/error:")
     st.stop()
+unread(model, start.text)
 collapsed = hearing(name) == "collapsed"
 st.fragment(play)(model, start, base, collapsed)
 labels(model, collapsed)

@@ -79,4 +79,5 @@ def page() -> None:
 
 st.title("Interpolate", anchor=False)
 state.keep(state.WALK_PLACE)  # the whole page runs: what the address says holds
+walk_ends.begin()
 part(page)()

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import backend, figures, state
-from app.components import latent_map, selection
+from app.components import latent_map, selection, sentences
 from app.components.address import Between, Rows, heed
 from app.components.hearing import hearing
 from app.components.latent_map import Mark, Scene
@@ -17,6 +17,7 @@ from app.components.part import part
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 from app.components.train_first import train_first
+from app.components.unread import unread
 
 METHODS = ("UMAP", "PCA")
 MOST_PRIOR = 50
@@ -141,6 +142,12 @@ def place(of: backend.Model, projection: backend.Projection) -> list[Mark]:
         x, y = projection.place(mean)[0].tolist()
         said = backend.decode(of, mean)[0]
         marks.append(Mark(x=x, y=y, text=said, title=f"Your sentence “{text.strip()}”, decoded from its code as"))
+        st.caption("Your sentence, rebuilt from its code")
+        sentences.rebuilt([{"text": text, "decoded": said}])
+        ((row, far),) = backend.neighbours(of, mean[0], 1)
+        nearest = escape(latent_map.shortened(backend.codes(of).texts[row]))
+        st.caption(f"The nearest code of the map is {far:.1f} away: “{nearest}”")
+        unread(of, text)
     return marks
 
 
@@ -298,13 +305,13 @@ def explore(
     projection: backend.Projection,
     colour: str,
     query: str,
+    found: list[int] | None,
     blob: bool,
 ) -> None:
     """The map, its ends and what is said about a selection: what a click changes, and nothing else."""
     name, rows = model.name, [str(row) for row in range(len(codes.texts))]
     ends = rows_asked(rows)
     state.keep(*state.MAP_ENDS, *state.MAP_GROUPS)
-    found = latent_map.matches(codes.texts, query) if query.strip() else None
 
     plane, side = st.columns([3, 1.15], gap="medium")
     with side:
@@ -407,9 +414,12 @@ def page() -> None:
             live="300ms",
             placeholder="red jacket",
         )
+        found = latent_map.matches(codes.texts, query) if query and query.strip() else None
+        if found is not None:
+            st.caption(f"{len(found):,} found", width="content")
     collapsed = hearing(name, collapsed=BLOB) == "collapsed"
     projection = chosen_projection(model, method.lower())
-    part(explore)(model, codes, projection, colour, query or "", collapsed)
+    part(explore)(model, codes, projection, colour, query or "", found, collapsed)
 
 
 st.title("Map", anchor=False)

@@ -19,6 +19,7 @@ from app.components.plane_view import AT_FIRST, LAYERS, PINS, Sign, Track
 from app.components.run_picker import run_picker
 from app.components.sentences import escape
 from app.components.train_first import train_first
+from app.components.unread import unread
 
 KINDS = {
     "Principal axes": "principal",
@@ -168,9 +169,9 @@ def choose_pair(model: backend.Model) -> backend.Cut:
     heed(dict.fromkeys(state.PLANE_PAIR, options))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pair = [
-            int(st.selectbox(label, options, index=first, key=key, bind="query-params", width=130, help=words))
+            int(st.selectbox(label, options, index=first, key=key, bind="query-params", width=150, help=words))
             for label, first, key, words in zip(
-                ("Across: z[i]", "Up: z[j]"),
+                ("Across: dimension", "Up: dimension"),
                 (0, min(1, size - 1)),
                 state.PLANE_PAIR,
                 ("The dimensions of z, those with the largest KL first.", None),
@@ -186,19 +187,24 @@ def choose_pair(model: backend.Model) -> backend.Cut:
             width=430,
         )
     if kl is not None:
-        st.caption(" · ".join(f"z[{index}] carries {kl[index]:.2f} nats of KL" for index in pair))
+        st.caption(" · ".join(f"z{index} carries {kl[index]:.2f} nats of KL" for index in pair))
+    unread(model, text or "")
     return backend.Cut(kind="dimensions", pair=(pair[0], pair[1]), texts=(text,) if text and text.strip() else ())
 
 
-def choose_texts(sentences: backend.Codes | None) -> backend.Cut:
+def choose_texts(model: backend.Model, sentences: backend.Codes | None) -> backend.Cut:
     """Three sentences."""
     examples = list(dict.fromkeys(sentences.texts))[:3] if sentences else []
     examples = examples if len(examples) == 3 else list(EXAMPLES)
     with st.grid(3, min_column_width=260):
         texts = tuple(
-            st.text_input(f"Sentence {number}", example, key=key, bind="query-params", max_chars=LONGEST) or ""
+            st.text_input(
+                f"Sentence {number}", state.usual(key, example), key=key, bind="query-params", max_chars=LONGEST
+            )
+            or ""
             for number, (example, key) in enumerate(zip(examples, state.PLANE_TEXTS, strict=True), 1)
         )
+    unread(model, *texts)
     return backend.Cut(kind="sentences", texts=texts)
 
 
@@ -207,7 +213,7 @@ def choose_cut(kind: str, model: backend.Model, sentences: backend.Codes | None)
     if kind == "dimensions":
         return choose_pair(model)
     if kind == "sentences":
-        return choose_texts(sentences)
+        return choose_texts(model, sentences)
     if kind == "samples":
         heed({state.PLANE_SEED: Between(0, SEEDS)})
         seed = st.number_input("Seed", 0, SEEDS, 0, key=state.PLANE_SEED, bind="query-params", width=160)
@@ -406,6 +412,15 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         key=state.PLANE_CELLS,
         bind="query-params",
         width=110,
+    )
+if sentences is None:
+    st.caption(
+        "No principal axes: they are the directions in which the codes of a run's sentences differ most, and "
+        + (
+            "this model was opened without a run."
+            if model.run is None
+            else "the sentences of this run have no codes yet. They are encoded when training ends, or on the page Map."
+        )
     )
 try:
     cut = choose_cut(KINDS[kind], model, sentences)

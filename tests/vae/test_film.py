@@ -71,8 +71,8 @@ def test_the_two_dimensions_are_those_of_the_highest_kl_at_the_end():
     frames[-1].means[:, 2] += 30
     frames[-1].means[:, 0] -= 20
     plane = Film(texts=[""] * 7, labels={}, frames=frames).dimensions
-    assert plane.names[0].startswith("z[2] (KL ")
-    assert plane.names[1].startswith("z[0] (KL ")
+    assert plane.names[0].startswith("z2 (KL ")
+    assert plane.names[1].startswith("z0 (KL ")
     assert np.allclose(film.screen(frames, plane).places[0], frames[0].means[:, [2, 0]])
 
 

@@ -35,10 +35,13 @@ def interpolate(options: argparse.Namespace) -> Answer:
         raise ValueError("A path needs two ends: give --from and --to, or --prior.")
     if not options.prior and not all(end.strip() for end in ends):
         raise ValueError("An end of the path is an empty sentence: give --from and --to some words.")
+    if options.end_seed is not None and not options.prior:
+        raise ValueError("--end-seed is of a random code: give it with --prior, or leave it out.")
     work_briefly()
     space, _ = opened(options.run, options.snapshot)
     if options.prior:
-        a, b = space.sample_prior(2, options.seed)
+        seeds = options.seed, options.seed if options.end_seed is None else options.end_seed
+        a, b = (space.sample_prior(2, seed)[side] for side, seed in enumerate(seeds))
     else:
         a, b = (space.encode([end.strip()]).mean[0] for end in ends)
     path = space.interpolate(a, b, options.steps, options.method, options.extend)

@@ -126,6 +126,7 @@ def _add_looking(commands: Any) -> None:
     walk.add_argument("--from", dest="start", metavar="TEXT", help="the sentence at t = 0, encoded to its mean")
     walk.add_argument("--to", dest="end", metavar="TEXT", help="the sentence at t = 1")
     walk.add_argument("--prior", action="store_true", help="two draws from the prior instead")
+    walk.add_argument("--end-seed", type=_whole(0, 2**32 - 1), help="another seed for the second of them (--seed)")
     walk.add_argument("--steps", type=_whole(2, 100_000), default=11, help="sentences on the path (11)")
     walk.add_argument("--method", choices=("linear", "slerp"), default="linear", help="the kind of path (linear)")
     walk.add_argument("--extend", type=float, default=0.0, help="go on beyond both ends by this much of the path (0)")

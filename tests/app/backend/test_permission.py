@@ -37,6 +37,7 @@ OPEN = {
     *("examples", "figures", "film_encode", "film_pending", "film_python", "film_weights"),
     *("fitting", "fresh_name", "fresh_race", "gap", "has_codes", "has_report"),
     *("held_out", "in_common", "input_text", "kl_per_dimension", "knobs", "label_values"),
+    *("known_texts", "unknown_words", "unseen_words"),
     *("lane", "latent_size", "latex", "log_tail", "measured", "measuring"),
     *("memory", "metrics_csv", "model", "neighbours", "noted_table", "notes"),
     *("origin", "parse_changes", "parse_code", "parse_dimensions", "paths", "phase_ends"),

@@ -10,7 +10,8 @@ def test_associations_stand_in_the_order_given_with_their_limits_on_hover():
         [("number", 0, 0.1, 0.01), ("number", 1, 0.8, 0.01), ("weather", 0, 0.3, 0.02), ("weather", 1, 0.2, 0.02)],
         columns=["label", "dimension", "value", "limit"],
     )
-    heat = figures.associations(frame, [1, 0], "R² %{z:.3f}, by chance %{customdata:.3f}", top=1.0).data[0]
+    heat = figures.associations(frame, [1, 0], "R² %{z:.3f}, by chance %{customdata:.3f}", unit="R²", top=1.0).data[0]
+    assert heat.colorbar.title.text == "R²"
     assert list(heat.x) == ["z1", "z0"]
     assert list(heat.y) == ["number", "weather"]
     assert heat.z.tolist() == [[0.8, 0.1], [0.2, 0.3]]

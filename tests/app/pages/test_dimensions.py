@@ -147,6 +147,7 @@ def test_a_code_is_pasted(model):
 @pytest.mark.parametrize("text", ["[1, 2]", "z", "[1, 2, 3, 4, NaN]", "{}", "[" * 50_000])
 def test_what_is_no_code_is_one_sentence_and_changes_nothing(model, text):
     at = open_page("dimensions", run="explored", dims="3:1.25")
+    assert not at.button(key="dims_take").disabled
     at.text_area(key=state.DIMENSIONS_PASTED).set_value(text).run()
     at.button(key="dims_take").click().run()
     (error,) = at.error

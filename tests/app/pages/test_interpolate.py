@@ -49,9 +49,33 @@ def printed(code):
 def test_it_begins_with_a_walk_between_two_random_codes(explored):
     at = open_page("interpolate", run="explored")
     model = backend.model("explored")
-    assert table(at) == backend.walk(model, End(), End()).texts
+    assert table(at) == backend.walk(model, End(seed=0), End(seed=1)).texts
+    assert at.query_params["walk_b_seed"] == "1"
+    assert "--prior --seed 0 --end-seed 1" in "\n".join(code.value for code in at.code)
     assert len(strip(at)["t"]) == 11
     assert plane(at)["path"]["id"] == strip(at)["id"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "seeds"),
+    [
+        ({"walk_a_seed": "3", "walk_b_seed": "3"}, (3, 3)),
+        ({"walk_a_seed": "5"}, (5, 0)),
+        ({"walk_steps": "11"}, (0, 0)),
+    ],
+    ids=str,
+)
+def test_a_link_is_the_walk_that_it_always_was(explored, asked, seeds):
+    at = open_page("interpolate", run="explored", **asked)
+    a, b = (End(seed=seed) for seed in seeds)
+    assert table(at) == backend.walk(backend.model("explored"), a, b).texts
+
+
+def test_the_seed_of_an_end_waits_while_the_end_is_a_sentence(explored):
+    at = open_page("interpolate", run="explored")
+    at.segmented_control(key="walk_b_kind").set_value("Sentence").run()
+    at.segmented_control(key="walk_b_kind").set_value("Prior").run()
+    assert [at.number_input(key=f"walk_{side}_seed").value for side in "ab"] == [0, 1]
 
 
 def test_the_url_says_it_all(explored):
@@ -131,17 +155,16 @@ def test_a_search_offers_what_it_finds_and_keeps_the_choice(explored, sentences)
     assert at.query_params["walk_a_row"] == str(at.selectbox(key="walk_a_row").value)
 
 
-def test_two_random_codes_are_a_new_pair_from_one_seed(explored):
+def test_two_random_codes_are_a_new_pair_by_two_seeds(explored):
     at = open_page("interpolate", run="explored", walk_a_kind="Sentence")
     at.button(key="walk_pair").click().run()
-    seeds = {at.number_input(key=f"walk_{side}_seed").value for side in "ab"}
-    assert len(seeds) == 1
-    (seed,) = seeds
-    assert f"--prior --seed {seed}" in "\n".join(code.value for code in at.code)
+    a, b = [at.number_input(key=f"walk_{side}_seed").value for side in "ab"]
+    assert a != b
+    assert f"--prior --seed {a} --end-seed {b}" in "\n".join(code.value for code in at.code)
 
 
 def test_the_python_and_the_command_are_there_to_be_copied(explored):
-    at = open_page("interpolate", run="explored", walk_a_seed="1")
+    at = open_page("interpolate", run="explored", walk_a_seed="1", walk_b_kind="Sentence")
     assert "space.sample_prior(2, seed=1)[0]" in at.code[0].value
     assert len(at.code) == 1
     assert "use the Python above" in said(at)

@@ -12,7 +12,7 @@ import pytest
 
 from app import backend, state
 from app.components.address import write_rows
-from tests.app.frame import open_page, said
+from tests.app.frame import html, open_page, said
 from vae import latents
 
 
@@ -119,6 +119,7 @@ def test_a_search_marks_and_lists_what_it_finds(explored, sentences):
     assert drawing(at)["found"] == rows
     assert at.dataframe[0].value["sentence"].tolist() == [sentences[row] for row in rows]
     assert f"{len(rows)} sentences with" in said(at)
+    assert f"{len(rows)} found" in said(at)
     assert "0 sentences with" in said(open_map(run="explored", map_search="zebra"))
 
 
@@ -133,6 +134,15 @@ def test_random_codes_and_a_sentence_of_ones_own_are_placed_and_read(explored):
     assert [mark["x"] for mark in placed[:3]] == pytest.approx(where[:, 0].tolist())
     assert [mark["y"] for mark in placed[:3]] == pytest.approx(where[:, 1].tolist())
     assert "an old dog waits for it ." in placed[3]["title"]
+    assert placed[3]["text"].split()[0] in html(at)
+    ((row, far),) = backend.neighbours(model, backend.encode(model, "an old dog waits for it .")[0], 1)
+    assert f"nearest code of the map is {far:.1f} away: “{backend.codes(model).texts[row]}”" in said(at)
+
+
+def test_words_that_the_model_hardly_knows_are_named(explored):
+    words = "an old quark waits for it ."
+    assert "“quark” is in none of the 120 sentences of the map" in said(open_map(run="explored", map_text=words))
+    assert "in none of" not in said(open_map(run="explored", map_text="an old dog waits for it ."))
 
 
 def test_while_the_umap_is_fitted_the_pca_is_there(explored, monkeypatch):

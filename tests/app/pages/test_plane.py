@@ -205,7 +205,9 @@ def test_a_run_whose_sentences_depend_on_their_batch_says_so(explored, make_run)
 def test_a_run_without_codes_has_planes_of_its_dimensions(explored):
     explored.latents_path.unlink()
     at = open_plane(run="explored")
-    assert drawing(at)["axes"] == ["z[0]", "z[1]"]
+    assert drawing(at)["axes"] == ["z0", "z1"]
+    assert "No principal axes" in said(at)
+    assert "on the page Map" in said(at)
     assert drawing(at)["nearest"] is None
 
 
@@ -216,7 +218,7 @@ def test_the_dimensions_that_tell_most_come_first(explored):
     across, up = (at.selectbox(key=key) for key in state.PLANE_PAIR)
     assert across.options == up.options == order
     assert [across.value, up.value] == order[:2]
-    assert f"z[{order[0]}] carries {kl.max():.2f} nats" in said(at)
+    assert f"z{order[0]} carries {kl.max():.2f} nats" in said(at)
 
 
 def test_what_a_model_says_is_never_markup(explored, monkeypatch):
