@@ -62,6 +62,8 @@ def rate_distortion(
     order = sorted(colours, key=lambda run: run in yardsticks)  # a yardstick lies on top
     places = ends.set_index("run").loc[[run for run in order if run in set(ends["run"])]].reset_index()
     groups = {run: group for group in at_one_place(places) for run in group}
+    beside = {run: ", ".join(other for other in group if other != run) for run, group in groups.items()}
+    beside = {run: f"<br>also here: {others}" if others else "" for run, others in beside.items()}
     for run in order:
         colour = colours[run]
         way, end = paths[paths["run"] == run].iloc[:-1], ends[ends["run"] == run]  # its last check is near its end
@@ -71,7 +73,10 @@ def rate_distortion(
         figure.add_scatter(
             x=way["kl_nats"],
             y=way["rec_nats"],
-            customdata=[(run, said, nats, "") for said, nats in zip([*words, "measured"], sums, strict=True)],
+            customdata=[
+                *((run, said, nats, "") for said, nats in zip(words, sums.iloc[:-1], strict=True)),
+                (run, "measured", sums.iloc[-1], beside[run]),
+            ],
             mode="lines+markers",
             line={"color": colour, "width": 1.2},
             marker={"size": 4},
@@ -81,18 +86,10 @@ def rate_distortion(
         )
     for run in order:
         end, group = ends[ends["run"] == run], groups[run]
-        others = [other for other in group if other != run]
         figure.add_scatter(
             x=end["kl_nats"],
             y=end["rec_nats"],
-            customdata=[
-                (
-                    run,
-                    "measured",
-                    *(end["kl_nats"] + end["rec_nats"]),
-                    "<br>also here: " * bool(others) + ", ".join(others),
-                )
-            ],
+            customdata=[(run, "measured", *(end["kl_nats"] + end["rec_nats"]), beside[run])],
             mode="markers",
             marker={
                 "color": colours[run],

@@ -80,6 +80,8 @@ def test_runs_at_one_place_of_the_plane_are_rings_around_each_other():
     assert sizes["a"] > sizes["b"] > sizes["c"] > sizes["lm"] == sizes["far"]
     assert points["b"].customdata[0][3] == "<br>also here: a, c, lm"
     assert points["far"].customdata[0][3] == ""
+    ways = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    assert {way.customdata[-1][0]: way.customdata[-1][3] for way in ways}["b"] == "<br>also here: a, c, lm"
 
 
 def test_the_trail_of_a_run_covers_no_point():
