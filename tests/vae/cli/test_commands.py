@@ -49,6 +49,7 @@ REFUSED = [
     (("interpolate", "old"), "needs two ends"),
     (("interpolate", "old", "--from", "a"), "needs two ends"),
     (("interpolate", "old", "--from", "a", "--to", "b", "--prior"), "needs two ends"),
+    (("interpolate", "old", "--from", "a", "--to", "b", "--end-seed", "1"), "--end-seed is of a random code"),
     (("interpolate", "old", "--from", "a", "--to", " "), "an empty sentence"),
     (("interpolate", "old", "--prior", "--steps", "1"), "'1' is not a whole number from 2"),
     (("interpolate", "old", "--prior", "--method", "bezier"), "invalid choice: 'bezier'"),
