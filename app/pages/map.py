@@ -114,7 +114,7 @@ def waiting(of: backend.Model) -> None:
     if progress is None or progress.problem:
         st.rerun()
     st.info(
-        f"The UMAP is being fitted in the background, {progress.seconds:.0f} s so far; it takes about half a minute "
+        f"The UMAP is being fitted in the background, {progress.seconds:.0f} s so far; it takes some ten seconds "
         "for 2,000 sentences, once. Until then this is the PCA.",
         icon=":material/hourglass_top:",
     )
