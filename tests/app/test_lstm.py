@@ -27,7 +27,7 @@ def test_home_lists_it_and_interpolate_walks_through_it(root, corpus_file, make_
     assert not at.error
     model = backend.model("words")
     shown = at.dataframe[0].value.dropna(subset="t")["sentence"].tolist()
-    assert shown == backend.walk(model, backend.End(), backend.End()).texts
+    assert shown == backend.walk(model, backend.End(), backend.End(seed=1)).texts
 
 
 def test_the_form_asks_for_sizes_instead_of_a_base(root):
