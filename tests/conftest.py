@@ -8,7 +8,7 @@ import os
 import sys
 import types
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
 
+from vae import machine
 from vae.config import Config, Data, Model, Phase, Pretrain, Train
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ def pytest_collection_finish() -> None:
     """Put the libraries, which are loaded by now, out of the garbage collector's sight: a third of a short training."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _at_ease() -> Iterator[None]:
+    """A command of minutes lowers the priority of its process: here that would starve every test after it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine, "lower_priority", lambda: None)
+        yield
 
 
 SUBJECTS = ("a man", "two women", "the boy", "an old dog", "three girls", "nobody")

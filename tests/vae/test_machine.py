@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from vae import machine
+from vae.cli import shared
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,12 @@ def test_an_empty_override_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 8)
     monkeypatch.setenv("BOTTLENECK_APP_THREADS", "")
     assert machine.app_threads() == 2
+
+
+def test_no_test_lowers_the_priority_of_those_after_it() -> None:
+    before = psutil.Process().nice()
+    shared.work_quietly()
+    assert psutil.Process().nice() == before
 
 
 def test_lower_priority_lowers_it_and_never_raises_it() -> None:

@@ -16,11 +16,9 @@ def model(explored):
 
 
 @pytest.fixture
-def typed(monkeypatch):
+def typed():
     """`typed(lines)` runs commands that were copied, and returns all that they print."""
-    from vae import cli, machine
-
-    monkeypatch.setattr(machine, "lower_priority", lambda: None)
+    from vae import cli
 
     def run(lines):
         said = io.StringIO()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from vae import cli, machine, recipes, runs
+from vae import cli, recipes, runs
 from vae.cli import shared
 from vae.runs import Run, Status
 
@@ -51,9 +51,8 @@ def vae(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
 
 @pytest.fixture(autouse=True)
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of runs, the priority and the environment of this process stay as they are."""
+    """A folder of runs, and the environment of this process stays as it is."""
     monkeypatch.setenv("BOTTLENECK_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(machine, "lower_priority", lambda: None)
     for variable in shared.THREAD_VARIABLES:
         monkeypatch.setenv(variable, "1")
     monkeypatch.chdir(tmp_path)
