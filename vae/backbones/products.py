@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 PACKED_FROM = 1 << 18
-"""Weights from which packing pays: 1.3 to 2 times faster for 4 to 64 rows (docs/performance.md), none below."""
+"""Weights from which packing pays: 1.1 to 1.7 times faster for 2 to 64 rows (docs/performance.md), none below."""
 SHORTLIST_FROM = 1 << 19
 """Weights of a head from which a pass in 8 bits before the exact one pays for many rows (`PAYS_FROM` in all) ..."""
 PAYS_FROM = 1 << 26
@@ -49,7 +49,7 @@ class Product:
         self.turned = self.weight.t()
         out, width = self.weight.shape
         if out > width and weight.device.type == "cpu" and weight.numel() < ALWAYS_FROM:
-            self.turned = self.turned.contiguous()  # one row reads W twice as fast along its longer side
+            self.turned = self.turned.contiguous()  # one row reads W up to 1.6 times as fast along its longer side
         self.packed = torch.ops.mkldnn._reorder_linear_weight(self.weight, None) if packs(weight) else None
 
     def __call__(self, x: Float[Tensor, "rows in"]) -> Float[Tensor, "rows out"]:
