@@ -28,7 +28,8 @@ from vae.runs import Run
 
 @torch.inference_mode()
 def forward(model: TextVAE, tokens: Tokens) -> float:
-    return sum(float(sum(t.sum() for t in model(b, b))) for rows in in_order(tokens, 256) for b in [tokens.batch(rows)])
+    batches = (tokens.batch(rows) for rows in in_order(tokens, 256))
+    return sum(float(model(batch, batch).rec.sum()) for batch in batches)
 
 
 @torch.inference_mode()
