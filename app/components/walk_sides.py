@@ -109,7 +109,7 @@ def _weights(name: str, side: int, said: st.delta_generator.DeltaGenerator) -> b
         index=None,
         key=key,
         bind="query-params",
-        placeholder="last weights",
+        placeholder="Last weights",
         width=150,
         help="The run as it was at an earlier step.",
     )
