@@ -30,6 +30,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.interact import chromium
 from benchmarks.timing import report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -146,8 +147,7 @@ def main() -> None:
         shutil.copytree(ROOT / "checkpoints", folder)
         scripts = {"empty": Path(scratch) / "empty.py", "app": ROOT / "streamlit_app.py"}
         scripts["empty"].write_text(EMPTY, encoding="utf-8")
-        path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome", "msedge"))), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(playwright)
         up: dict[str, list[float]] = {side: [] for side in SIDES}
         whole: dict[str, list[float]] = {side: [] for side in SIDES}
         spent: dict[str, list[float]] = {side: [] for side in SIDES}

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
-from benchmarks.interact import EMPTY, FIND, ROOT, RUN, served, settle
+from benchmarks.interact import EMPTY, FIND, ROOT, RUN, chromium, served, settle
 from benchmarks.noted import NOTES, PLAIN
 from benchmarks.timing import report
 from vae import runs
@@ -235,8 +235,7 @@ def main() -> None:
         script.write_text(EMPTY, encoding="utf-8")
         notes.touch()
         os.environ[NOTES] = str(notes)
-        path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome", "msedge"))), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(playwright)
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
         page.set_default_timeout(60_000)
         page.add_init_script(SOCKET)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from playwright.sync_api import Page, TimeoutError, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, TimeoutError, sync_playwright
 
 from benchmarks.timing import record
 from vae import jobs, latents, projection, recipes, runs
@@ -85,6 +85,13 @@ FRAMES = """() => {
   };
   requestAnimationFrame(tick);
 }"""
+
+
+def chromium(playwright: Playwright) -> Browser:
+    """Chromium: the one that BOTTLENECK_BROWSER names, one on the PATH, or Playwright's own."""
+    names = ("chromium", "google-chrome", "chrome", "msedge")
+    path = os.environ.get("BOTTLENECK_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+    return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
 
 
 @contextlib.contextmanager
@@ -270,8 +277,7 @@ def main() -> None:
         shutil.copytree(runs.starter_path(), folder / "starter")
         script = Path(scratch) / "empty.py"
         script.write_text(EMPTY, encoding="utf-8")
-        path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome", "msedge"))), None)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(playwright)
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
         page.set_default_timeout(60_000)
         with served(ROOT / "streamlit_app.py", folder) as app, served(script, folder) as empty:

@@ -26,7 +26,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 from streamlit.testing.v1 import AppTest
 
-from benchmarks.interact import ROOT, served
+from benchmarks.interact import ROOT, chromium, served
 from benchmarks.timing import record
 from vae import recipes
 from vae.runs import Run, append_line
@@ -113,8 +113,7 @@ def python_refresh(growing: Growing, repeats: int) -> tuple[float, list[float], 
 def browser_refresh(folder: Path, growing: Growing, seconds: float) -> tuple[float, float]:
     """Processor seconds of the app, and of the page's main thread, for each redraw."""
     with served(ROOT / "streamlit_app.py", folder) as address, sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=os.environ.get("BOTTLENECK_BROWSER"), args=arguments)
+        browser = chromium(playwright)
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
         page.goto(f"{address}/runs?run=run")
         page.locator(".curves .panel").first.wait_for(timeout=120_000)
