@@ -20,8 +20,9 @@ def run_picker(names: Sequence[str], *, label: str = "Run", default: str | None 
 
     A name in the URL that is not among `names` is answered with a sentence, and the default is shown instead.
     """
-    known = st.session_state.get(state.RUN_KNOWN) if _arrived() else st.session_state.get(state.RUN)
-    asked = st.query_params.get(state.RUN) if _arrived() else None
+    arrived = _arrived()
+    known = st.session_state.get(state.RUN_KNOWN if arrived else state.RUN)
+    asked = st.query_params.get(state.RUN) if arrived else None
     for name in dict.fromkeys([asked, known]):
         if name and name not in names:
             st.warning(_missing(name), icon=":material/search_off:")
