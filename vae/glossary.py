@@ -74,9 +74,20 @@ def _probes() -> Iterator[Metric]:
         unit="",
         definition="Pearson correlation of the distance of two codes (L2, of the means) with the word edit distance of "
         "their sentences, over 100,000 random pairs: near 1, similar sentences lie near each other; near 0, where a "
-        "code lies says nothing about it.",
+        "code lies says nothing about it. Where lengths vary, much of it is of length: codes at random correlate, too, "
+        "if only those of longer sentences lie further out.",
         better="high",
         source="Li et al. 2019",
+        digits=3,
+    )
+    yield Metric(
+        name="smoothness_equal_lengths",
+        title="Smoothness at equal lengths",
+        symbol="PCC, equal lengths",
+        unit="",
+        definition="Smoothness with length set aside: both distances less their means over the pairs whose sentences "
+        "have the same two lengths. 0 for codes that know no more of a sentence than its length.",
+        better="high",
         digits=3,
     )
     for k in range(5):

@@ -1,7 +1,7 @@
 """A model and its corpus put to the probes of Li et al. 2019, sections 3.2, 3.3 and appendix B: `probe` gives `Probes`.
 
     rebuild     held-out sentences decoded greedily from their mean                    BLEU, Table 4
-    smooth      are similar sentences near each other?                                 PCC, Table 5
+    smooth      are similar sentences near each other? also among pairs of equal lengths   PCC, Table 5
     swap        encode the sentence with words swapped, score the sentence itself      Table 6
     read        labels from a few codes by a linear classifier, from none by clusters  Table 8
     copy        are draws from the prior nearer to the training set than new ones are? appendix B
@@ -67,8 +67,10 @@ def probe(
     step = _steps(watch, 4 + len(SWAPS) * seeds + 3 * len(sizes) + bool(label))
 
     known, codes = _codes(space, train["text"], step), _codes(space, held["text"], step)
-    value, interval = probes.smoothness(codes, held["text"].tolist(), seed=seed)
-    figures = {"smoothness": Probe(value=value, interval=interval, n=probes.PAIRS, by_seed=[value])}
+    figures = {
+        name: Probe(value=value, interval=interval, n=probes.PAIRS, by_seed=[value])
+        for name, (value, interval) in probes.smoothness(codes, held["text"].tolist(), seed=seed).items()
+    }
     step()
     figures |= _swaps(space, _sample(held, SCORED, seed)["text"].tolist(), rounds, step)
     if label:

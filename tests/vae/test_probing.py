@@ -57,7 +57,9 @@ def test_figures_lie_in_their_intervals(found: Probes) -> None:
     for name, each in found.figures.items():
         assert each.interval is None or each.interval[0] <= each.value <= each.interval[1], name
         assert each.value == pytest.approx(np.mean(each.by_seed)), name
-        assert each.n == {"smoothness": 100_000, "copying_words": 300}.get(name, 20), name
+        assert each.n == {"smoothness": 100_000, "smoothness_equal_lengths": 100_000, "copying_words": 300}.get(
+            name, 20
+        ), name
 
 
 def test_without_swaps_the_cost_is_that_of_a_report(

@@ -87,12 +87,18 @@ def smoothness(
     pairs: int = PAIRS,
     resamples: int = 200,
     seed: int = 0,
-) -> tuple[float, tuple[float, float]]:
+) -> dict[str, tuple[float, tuple[float, float]]]:
     """Correlation of the distance of two codes (L2) with the edit distance of their sentences; its 95 % interval.
 
-    Over random pairs of different sentences, as in Li et al. 2019, Table 5. The interval is a bootstrap over the
-    sentences, not the pairs, which share sentences and are not independent: a pair counts as often as both are drawn.
-    `ValueError` for fewer than 3 sentences, or another number of codes.
+        smoothness                 over random pairs of different sentences, as in Li et al. 2019, Table 5
+        smoothness_equal_lengths   the same, each distance less its mean over the pairs that have the same two lengths
+
+    The second is there because the first is largely of lengths where those vary: an edit distance is nearly the length
+    of the longer sentence, so that codes at random correlate with it if only their norm grows with the length. Where
+    each pair of lengths is there once, nothing is left to correlate, and the second is 0.
+
+    The interval is a bootstrap over the sentences, not the pairs, which share sentences and are not independent: a
+    pair counts as often as both are drawn. `ValueError` for fewer than 3 sentences, or another number of codes.
     """
     n = len(texts)
     if n < 3 or len(means) != n:
@@ -103,13 +109,32 @@ def smoothness(
     codes = np.asarray(means, np.float64)
     apart = np.linalg.norm(codes[i] - codes[j], axis=1)
     edits = edit_distances([texts[k] for k in i], [texts[k] for k in j]).astype(np.float64)
+    words = np.array([len(text.split()) for text in texts])
+    lengths = np.unique(np.sort([words[i], words[j]], axis=0), axis=1, return_inverse=True)[1]
+
+    def both(weights: Float[ndarray, " pairs"]) -> tuple[float, float]:
+        codes_within, edits_within = (_less_mean(each, lengths, weights) for each in (apart, edits))
+        return correlation(apart, edits, weights), correlation(codes_within, edits_within, weights)
+
     drawn = (generator.multinomial(n, np.full(n, 1 / n)) for _ in range(resamples))
     weights = ((count[i] * count[j]).astype(np.float64) for count in drawn)
-    again = [
-        correlation(apart, edits, each) for each in weights if each.any()
-    ]  # of a few sentences it may be one alone
-    low, high = np.quantile(again, (0.025, 0.975))
-    return correlation(apart, edits), (float(low), float(high))
+    again = [both(each) for each in weights if each.any()]  # of a few sentences it may be one alone
+    low, high = np.quantile(again, (0.025, 0.975), axis=0)
+    names = ("smoothness", "smoothness_equal_lengths")
+    return {
+        name: (value, (float(a), float(b)))
+        for name, value, a, b in zip(names, both(np.ones(pairs)), low, high, strict=True)
+    }
+
+
+def _less_mean(
+    values: Float[ndarray, " n"], groups: Int[ndarray, " n"], weights: Float[ndarray, " n"]
+) -> Float[ndarray, " n"]:
+    """Each value less the weighted mean of its group; exactly 0 throughout where all groups are of equal values."""
+    total = np.bincount(groups, weights)
+    means = np.divide(np.bincount(groups, weights * values), total, out=np.zeros_like(total), where=total > 0)
+    left: Float[ndarray, " n"] = np.where(weights > 0, values - means[groups], 0.0)
+    return left if np.abs(left).max() > 1e-9 * np.abs(values).max() else np.zeros_like(left)
 
 
 def _words(

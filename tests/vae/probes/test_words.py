@@ -97,24 +97,53 @@ class TestSmoothness:
 
     def test_distances_that_follow_the_edits_correlate_wholly(self) -> None:
         codes = 3.0 + 0.5 * np.arange(1, 40)[:, None]  # |difference| of codes is half the difference of lengths
-        value, (low, high) = probes.smoothness(codes, self.counts, pairs=500)
+        value, (low, high) = probes.smoothness(codes, self.counts, pairs=500)["smoothness"]
         assert (value, low, high) == pytest.approx((1, 1, 1))
 
     def test_codes_at_random_do_not(self) -> None:
         codes = np.random.default_rng(0).standard_normal((400, 8))
-        value, (low, high) = probes.smoothness(codes, random_texts(400), pairs=20_000)
-        assert low <= 0 <= high
-        assert abs(value) < 0.05
+        for value, (low, high) in probes.smoothness(codes, random_texts(400), pairs=20_000).values():
+            assert low <= 0 <= high
+            assert abs(value) < 0.05
 
     def test_equal_codes_score_nothing(self) -> None:
-        assert probes.smoothness(np.full((39, 4), 0.3), self.counts, pairs=100) == (0, (0, 0))
+        codes = np.full((39, 4), 0.3)
+        assert set(probes.smoothness(codes, self.counts, pairs=100).values()) == {(0, (0, 0))}
 
     def test_the_interval_is_that_of_sentences_not_of_pairs(self) -> None:
         texts = random_texts(60)
         codes = np.array([[len(text.split())] for text in texts]) + np.random.default_rng(1).normal(0, 3, (60, 1))
-        value, (low, high) = probes.smoothness(codes, texts, pairs=50_000)
+        value, (low, high) = probes.smoothness(codes, texts, pairs=50_000)["smoothness"]
         assert low < value < high
         assert high - low > 0.05  # of so many independent pairs it would be 0.02
+
+    @pytest.mark.parametrize("growth", [0.1, -0.1])
+    def test_codes_that_know_only_the_length_fool_the_published_probe_alone(self, growth: float) -> None:
+        texts = random_texts(600)
+        words = np.array([len(text.split()) for text in texts])
+        further_out = np.exp(growth * words)[:, None] * np.random.default_rng(0).standard_normal((600, 8))
+        found = probes.smoothness(further_out, texts, pairs=20_000)
+        assert found["smoothness"][0] * np.sign(growth) > 0.3
+        assert abs(found["smoothness_equal_lengths"][0]) < 0.05
+
+    def test_a_code_of_the_length_and_nothing_else_is_exactly_0_at_equal_lengths(self) -> None:
+        texts = random_texts(200)
+        codes = np.array([[len(text.split()) / 7] for text in texts])
+        found = probes.smoothness(codes, texts, pairs=5_000)
+        assert found["smoothness"][0] > 0.2
+        assert found["smoothness_equal_lengths"] == (0, (0, 0))
+
+    def test_what_codes_know_beyond_the_length_is_left(self) -> None:
+        texts = random_texts(400)
+        counts = np.array([[text.split().count(word) for word in "01234567"] for text in texts])
+        value, (low, high) = probes.smoothness(counts, texts, pairs=20_000)["smoothness_equal_lengths"]
+        assert 0.3 < low < value < high
+
+    def test_of_equal_lengths_both_are_one(self) -> None:
+        rng = np.random.default_rng(0)
+        texts = [" ".join(rng.choice(list("abcd"), 6)) for _ in range(50)]
+        plain, equal = probes.smoothness(rng.standard_normal((50, 3)), texts, pairs=2_000).values()
+        assert plain == (pytest.approx(equal[0]), pytest.approx(equal[1]))
 
     def test_weights_count_as_repetition(self) -> None:
         rng = np.random.default_rng(0)
@@ -124,9 +153,11 @@ class TestSmoothness:
         assert probes.correlation(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1])
 
     def test_three_sentences_will_do(self) -> None:
-        value, (low, high) = probes.smoothness(np.array([[0.0], [1.0], [3.0]]), ["a", "a b", "a b c d"], pairs=50)
+        found = probes.smoothness(np.array([[0.0], [1.0], [3.0]]), ["a", "a b", "a b c d"], pairs=50)
+        value, (low, high) = found["smoothness"]
         assert value == pytest.approx(1)
         assert -1 <= low <= high <= 1
+        assert found["smoothness_equal_lengths"] == (0, (0, 0))  # every pair of lengths is there once
 
     def test_too_few(self) -> None:
         with pytest.raises(ValueError, match="at least 3 sentences"):
