@@ -165,7 +165,7 @@ class Film extends Player {
       ...bands.map((own, index) => {
         const row = element("div");
         for (const { from, to, phase } of own) {
-          const words = this.data.phases[phase];
+          const words = films[index].called[phase];
           const name = element("span", "", films.length > 1 ? `${films[index].name}: ${words}` : words);
           name.title = name.textContent;
           name.style.width = `${(100 * (to - from)) / width}%`;
@@ -271,7 +271,7 @@ class Panel extends Canvas {
     const { data, from } = this;
     this.shown = from;
     const step = data.steps[from].toLocaleString("en");
-    const parts = [element("b", "", data.name), ` after step ${step}`, element("span", "quiet", this.film.data.phases[data.phases[from]])];
+    const parts = [element("b", "", data.name), ` after step ${step}`, element("span", "quiet", data.called[data.phases[from]])];
     this.title.replaceChildren(...parts);
     this.figures.replaceChildren(
       ...this.metrics.map(({ symbol, title, definition }, index) => {

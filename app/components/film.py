@@ -22,7 +22,7 @@ from app.components.address import heed
 from app.components.assets import component
 from app.components.latent_map import LENGTH, colouring, colourings, first_colouring, shortened
 from app.components.sentences import compared, escape
-from app.glossary import METRICS, PHASES
+from app.glossary import METRICS, phase_of
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -109,7 +109,6 @@ def drawing(reels: Sequence[backend.Reel], step: int | None, live: bool = False)
         "id": " ".join(reel.name for reel in reels),
         "films": films,
         "clocks": clocks(reels),
-        "phases": {str(number): f"Phase {number}: {words}" for number, words in PHASES.items()},
         "metrics": [
             {"name": each.name, "symbol": each.symbol, "unit": each.unit, "title": each.title}
             | {"definition": each.definition}
@@ -140,11 +139,12 @@ def phase_at(step: int, phases: Sequence[tuple[int, int, int]]) -> int:
     return next((phase for phase, _, last in phases if step <= last), phases[-1][0])
 
 
-def changes(steps: Sequence[int], phases: Sequence[int], figures: Sequence[Mapping[str, Any]],
+def changes(steps: Sequence[int], phases: Sequence[str], figures: Sequence[Mapping[str, Any]],
             rebuilt: Sequence[tuple[int, int] | None]) -> list[str]:  # fmt: skip
     """What happened up to each check, in words.
 
-    `rebuilt` says how many of how many sentences are rebuilt word for word, where that is known.
+    `phases` says what the phase of each check is called, and `rebuilt` how many of how many sentences are rebuilt word
+    for word, where that is known.
     """
     said = []
     for frame, step in enumerate(steps):
@@ -159,7 +159,7 @@ def changes(steps: Sequence[int], phases: Sequence[int], figures: Sequence[Mappi
         if frame:
             lead = f"From step {steps[frame - 1]:,} to {step:,}"
         if frame and phases[frame] != phases[frame - 1]:
-            lead += f", the first check of phase {phases[frame]}, {PHASES[phases[frame]]}"
+            lead += f", the first check of {phases[frame]}"
         words = f"{lead}: {', '.join(parts)}."
         if (counted := rebuilt[frame]) is not None:
             few, all_ = counted
@@ -299,13 +299,17 @@ def _drawn(key: str, _reel: backend.Reel) -> dict[str, Any]:
     lean = reel.spreads[..., 1] / np.maximum(sides.prod(-1), 1e-12)
     widest, most = float(sides.max()), max(float(reel.kl_nats.max()), 1e-6)
     spreads = np.concatenate([sides / widest * 255, 127 + 127 * lean.clip(-1, 1)[..., None]], -1)
+    own = backend.entry(reel.name).phases
+    called = {phase: phase_of(phase, own) for phase, *_ in reel.phases}
+    phases = [phase_at(step, reel.phases) for step in reel.steps]
     named = colourings(sentences)[:-1]  # KL changes from check to check: it is not a colour of a sentence
     return {
         "key": key,
         "view": f"{reel.name} {reel.axes} {reel.plane_step}",
         "name": reel.name,
         "steps": reel.steps,
-        "phases": [phase_at(step, reel.phases) for step in reel.steps],
+        "phases": phases,
+        "called": {str(phase): f"{words[0].upper()}{words[1:]}" for phase, words in called.items()},
         "places": _packed((reel.places - low) / (high - low) * 65535, "<u2"),
         "low": low.tolist(),
         "high": high.tolist(),
@@ -321,7 +325,7 @@ def _drawn(key: str, _reel: backend.Reel) -> dict[str, Any]:
         "colouring": first_colouring(sentences) if named[0] != LENGTH else 0,
         "figures": [shown(row, reel.sentences.means.shape[1]) for row in reel.figures],
         "values": [[row[name] for name in backend.FILM_FIGURES] for row in reel.figures],
-        "said": changes(reel.steps, [phase_at(step, reel.phases) for step in reel.steps], reel.figures, counts),
+        "said": changes(reel.steps, [called[phase] for phase in phases], reel.figures, counts),
         "pages": [pages.index(step) for step in at],
         "written": [_written(events[step]) for step in pages],
     }

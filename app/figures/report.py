@@ -10,7 +10,7 @@ import pandas as pd
 
 from app import palette
 from app.figures.look import OVER_LINE, still, widths
-from app.glossary import METRICS, PHASES
+from app.glossary import METRICS, phase_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure as PlotlyFigure
@@ -66,8 +66,10 @@ def rate_distortion(
     beside = {run: f"<br>also here: {others}" if others else "" for run, others in beside.items()}
     for run in order:
         colour = colours[run]
-        way, end = paths[paths["run"] == run].iloc[:-1], ends[ends["run"] == run]  # its last check is near its end
-        words = [f"step {step:,}, phase {phase} {PHASES.get(phase, '')}" for step, phase in _numbers(way)]
+        way, end = paths[paths["run"] == run], ends[ends["run"] == run]
+        phases = sorted(set(way["phase"]))
+        way = way.iloc[:-1]  # its last check is near its end
+        words = [f"step {step:,}, {phase_of(phase, phases)}" for step, phase in _numbers(way)]
         way = pd.concat([way, end])
         sums = way["kl_nats"] + way["rec_nats"]
         figure.add_scatter(

@@ -3,6 +3,7 @@
 import base64
 import shutil
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,15 +62,17 @@ def test_what_changed_is_told_in_words():
         {"kl_nats": 12.31, "active_units": 32},
         {"kl_nats": 12.3, "active_units": 32},
     ]
-    said = film.changes([0, 400, 1600], [1, 1, 2], figures, [(0, 8), (5, 8), (5, 8)])
+    said = film.changes([0, 400, 1600], ["warm-up", "warm-up", "finetuning"], figures, [(0, 8), (5, 8), (5, 8)])
     assert said[0] == "Before the first step: KL 9.1 nats, AU 20. 0 of 8 sentences are rebuilt word for word."
     assert said[1] == (
         "From step 0 to 400: KL 9.1 → 12.3 nats, AU 20 → 32. 5 of 8 sentences are now rebuilt word for word."
     )
-    assert said[2].startswith("From step 400 to 1,600, the first check of phase 2, finetuning: KL 12.3 nats, AU 32.")
+    assert said[2].startswith("From step 400 to 1,600, the first check of finetuning: KL 12.3 nats, AU 32.")
     assert " now " not in said[2]
-    assert film.changes([7], [1], figures[:1], [None]) == ["At step 7: KL 9.1 nats, AU 20."]
-    assert film.changes([0], [1], figures[:1], [(1, 8)])[0].endswith("1 of 8 sentences is rebuilt word for word.")
+    assert film.changes([7], ["warm-up"], figures[:1], [None]) == ["At step 7: KL 9.1 nats, AU 20."]
+    assert film.changes([0], ["warm-up"], figures[:1], [(1, 8)])[0].endswith(
+        "1 of 8 sentences is rebuilt word for word."
+    )
 
 
 def test_figures_are_read_with_what_they_can_be_at_most():
@@ -143,6 +146,17 @@ def test_what_the_browser_reads_back_is_what_was_measured(filmed):
     assert len(drawn["said"]) == len(drawn["figures"]) == len(drawn["pages"]) == len(drawn["links"]) == 4
     assert drawn["written"][drawn["pages"][2]]["pairs"][0]["text"]
     assert drawn["colourings"][drawn["colouring"]]["title"] == "kind"
+    assert set(drawn["called"].items()) <= {("1", "Phase 1 of 2, encoder warm-up"), ("2", "Phase 2 of 2, finetuning")}
+    assert {str(phase) for phase in drawn["phases"]} <= set(drawn["called"])
+
+
+def test_a_run_of_one_phase_has_no_phase_two_in_its_film(filmed):
+    run = filmed("flat")
+    config = run.config
+    write_json(run.path / "config.json", replace(config, phase1=replace(config.phase1, epochs=0)).to_dict())
+    drawn = film.drawing([backend.reel("flat")], 150)["films"][0]
+    assert drawn["called"]["2"] == "Finetuning"
+    assert not any("phase" in words for words in drawn["said"])
 
 
 def test_the_plane_may_be_that_of_an_earlier_check_and_is_then_its_own(filmed):

@@ -51,7 +51,7 @@ def test_the_plane_shows_every_run_at_its_place_and_the_way_there():
     assert points["b"].marker.symbol == "diamond"  # a yardstick, on top of what it may cover
     assert figure.data[-1].name == "b"
     ways = [trace for trace in figure.data if trace.mode == "lines+markers"]
-    assert [words for _, words, *_ in ways[0].customdata] == ["step 100, phase 1 encoder warm-up", "measured"]
+    assert [words for _, words, *_ in ways[0].customdata] == ["step 100, phase 1 of 2, encoder warm-up", "measured"]
     assert (ways[0].x[-1], ways[0].y[-1]) == (12, 5)  # it ends in the report, not in the check beside it
     (dashed,) = (line for line in lines_of(figure) if line.line.dash == "dash")
     assert (list(dashed.x), list(dashed.y), dashed.line.color) == ([0, 14.5], [14.5, 0], "#222222")
@@ -67,6 +67,12 @@ def test_the_axes_of_the_plane_begin_at_zero_and_end_with_the_points():
     assert -1 < bottom < 0
     assert 15 < top < 18
     assert not figure.layout.yaxis.scaleanchor  # else the shorter axis is mostly empty
+
+
+def test_a_run_of_one_phase_has_no_phase_two_on_its_way():
+    figure = figures.rate_distortion(ENDS, PATHS.assign(phase=2), COLOURS, {})
+    (way, *_) = (trace for trace in figure.data if trace.mode == "lines+markers")
+    assert way.customdata[0][1] == "step 100, finetuning"
 
 
 def test_runs_at_one_place_of_the_plane_are_rings_around_each_other():
