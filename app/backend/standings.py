@@ -7,7 +7,7 @@ autoencoder. Reports, downloads and the command line keep the doctor's word.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.backend import history
@@ -51,13 +51,12 @@ def as_shown(entry: Entry, verdict: Verdict | None, phase: object) -> Standing |
     """What is shown of a verdict on figures of a phase of a run; none where there is no verdict."""
     if verdict is None:
         return None
+    shown = Standing(name=verdict.name, headline=verdict.headline, evidence=verdict.evidence, advice=verdict.advice)
     if verdict.name == "unknown":
-        return Standing(name=verdict.name, headline=verdict.headline, evidence=verdict.evidence, advice=verdict.advice)
+        return shown
     if entry.yardstick:
-        return Standing(name="yardstick", headline=YARDSTICK, evidence=verdict.evidence, advice=verdict.advice)
-    if entry.warms_up and phase == 1:
-        return WARM_UP
-    return Standing(name=verdict.name, headline=verdict.headline, evidence=verdict.evidence, advice=verdict.advice)
+        return replace(shown, name="yardstick", headline=YARDSTICK)
+    return WARM_UP if entry.warms_up and phase == 1 else shown
 
 
 def standing(entry: Entry) -> Standing | None:
@@ -67,12 +66,7 @@ def standing(entry: Entry) -> Standing | None:
     shown = as_shown(entry, history.judge(known), phase)
     if shown is None or shown.name in ("unknown", "yardstick") or (shown is WARM_UP and entry.active):
         return shown
-    return Standing(
-        name=shown.name,
-        headline=placed(shown.headline, entry, known.get("step")),
-        evidence=shown.evidence,
-        advice=shown.advice,
-    )
+    return replace(shown, headline=placed(shown.headline, entry, known.get("step")))
 
 
 def placed(headline: str, entry: Entry, step: object = None) -> str:
