@@ -23,8 +23,10 @@ import json
 import math
 import os
 import re
+import reprlib
 import shutil
 import stat
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -77,6 +79,8 @@ class Notes:
 
 
 _NUMBER = (int, float)
+_AGES = 32_503_680_000.0
+"""The year 3000, in seconds since 1970: as far as every system's calendar goes."""
 _KINDS: dict[str, tuple[type, ...]] = {
     "state": (str,),
     "pid": (int, type(None)),
@@ -89,6 +93,16 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "message": (str,),
 }
 """What the fields of a status may be."""
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "pid": (1, 2**32 - 1),
+    "process_started": (0, _AGES),
+    "phase": (0, 2),
+    "step": (0, 2**53),
+    "total_steps": (0, 2**53),
+    "heartbeat": (0, _AGES),
+    "eta_s": (0, sys.float_info.max),
+}
+"""What the numbers of a status may be. Beyond, the calendar or the system has no name for them."""
 
 
 class Run:
@@ -158,10 +172,16 @@ class Run:
         values = _document(self.path / "status.json")
         known = {key: values[key] for key in Status.__dataclass_fields__ if key in values}
         if known.get("state") not in get_args(State):
-            raise ValueError(f"{self.path / 'status.json'} is damaged: its state is {known.get('state')!r}.")
+            raise ValueError(
+                f"{self.path / 'status.json'} is damaged: its state is {reprlib.repr(known.get('state'))}."
+            )
         for field, value in known.items():
-            if not isinstance(value, _KINDS[field]) or isinstance(value, bool):
-                raise ValueError(f"{self.path / 'status.json'} is damaged: its {field} is {value!r}.")
+            sound = isinstance(value, _KINDS[field]) and not isinstance(value, bool)
+            if sound and value is not None and field in _BOUNDS:
+                low, high = _BOUNDS[field]
+                sound = low <= value <= high
+            if not sound:
+                raise ValueError(f"{self.path / 'status.json'} is damaged: its {field} is {reprlib.repr(value)}.")
         return Status(**known)
 
     @property
@@ -376,7 +396,7 @@ def read_lines(path: Path, offset: int = 0, most: int | None = None) -> tuple[li
     """The whole lines of a .jsonl file from a byte offset on, and the offset after them.
 
     With `most`, the lines that begin within so many bytes. A last line that is still being written is left for the
-    next call; a line that a crash cut short is passed over.
+    next call; a line that a crash cut short, or that is no event, is passed over.
     """
     if not path.is_file():
         return [], 0
@@ -390,7 +410,7 @@ def read_lines(path: Path, offset: int = 0, most: int | None = None) -> tuple[li
     for line in whole.splitlines():
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # the second where brackets open deeper than can be followed
             continue
         if isinstance(event, dict):
             events.append(event)
@@ -423,7 +443,7 @@ def _document(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
     values = read_json(path)
     if not isinstance(values, dict):
-        raise ValueError(f"{path} is damaged: it holds {values!r} instead of fields.")
+        raise ValueError(f"{path} is damaged: it holds {reprlib.repr(values)} instead of fields.")
     return values
 
 

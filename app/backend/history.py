@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 import math
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import streamlit as st
 from app.backend.logs import last_lines
 from app.backend.tracks import Columns, Track, shown
 from vae import doctor, exchange, runs
+from vae.glossary import METRICS
 
 BLOCK = 1 << 16
 """Bytes of a file that are read at a time; of every block it is known at which step it begins."""
@@ -154,6 +156,11 @@ def judge(known: dict[str, Any]) -> doctor.Verdict | None:
         return None
 
 
+def measured(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event without figures that are no numbers: what a crash or another program has mangled is not measured."""
+    return {name: value for name, value in event.items() if name not in METRICS or value is None or _is_number(value)}
+
+
 def untrained(known: Mapping[str, Any]) -> bool:
     """Whether figures are those of a check before the first step of training: what they say is chance."""
     return doctor.untrained(known)
@@ -253,7 +260,7 @@ class _Story(Ledger):
     def take(self, event: dict[str, Any], offset: int) -> None:
         step, phase, split = event.get("step"), event.get("phase"), event.get("split")
         if split == "valid" and "delta_nll_nats" in event:
-            self.newest = event
+            self.newest = measured(event)
         units = event.get("kl_per_dim_nats")
         if isinstance(step, int) and isinstance(units, list) and units and all(map(_is_number, units)):
             self.units.add(step, shown(units))
@@ -334,7 +341,7 @@ def _numbers(event: dict[str, Any]) -> dict[str, float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _is_samples(event: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import palette
-from app.backend.history import figures, judge, verdict
+from app.backend.history import figures, judge, measured, verdict
 from app.backend.permission import read_only
 from app.backend.standings import as_shown
 from vae import config as vae_config
@@ -232,7 +232,7 @@ def _newest(run: runs.Run) -> dict[str, Any]:
     size = run.metrics_path.stat().st_size if run.metrics_path.is_file() else 0
     events, _ = runs.read_lines(run.metrics_path, max(0, size - TAIL))
     found = [event for event in events if event.get("split") == "valid" and "delta_nll_nats" in event]
-    return found[-1] if found else figures(run.name)
+    return measured(found[-1]) if found else figures(run.name)
 
 
 def _look(run: runs.Run, files: Iterable[str]) -> tuple[Any, ...]:

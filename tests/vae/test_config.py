@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -307,10 +308,19 @@ def test_bounds_are_written_out() -> None:
 
 
 def test_damaged_json_names_the_file(tmp_path: Any) -> None:
-    for content in (b"", b'{"recipe": "tw', b"\xff\xfe"):
+    for content in (b"", b'{"recipe": "tw', b"\xff\xfe", b"[" * 100_000, b"1" * 5000):
         (tmp_path / "config.json").write_bytes(content)
         with pytest.raises(ValueError, match=r"config\.json is damaged"):
             read_json(tmp_path / "config.json")
+
+
+def test_a_file_that_is_not_for_us_to_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ValueError, match=r"config\.json cannot be read \(Permission denied\)"):
+        read_json(tmp_path / "config.json")
 
 
 @given(st.sampled_from(list(RECIPES)), st.sampled_from(list(RECIPES)))

@@ -271,6 +271,12 @@ def test_a_line_cut_by_a_crash_and_what_is_no_event_are_passed_over(tmp_path: Pa
     assert read_lines(path)[0] == [{"step": 1}, {"step": 2}]
 
 
+def test_a_line_deeper_than_a_parser_can_follow_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("[" * 100_000 + '\n{"step": 2}\n', encoding="utf-8")
+    assert read_lines(path) == ([{"step": 2}], path.stat().st_size)
+
+
 def test_numbers_that_are_not_finite_become_null(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     event = {"rec_nats": math.nan, "kl_per_dim_nats": [math.inf, 1.0, (-math.inf,)], "more": {"x": math.nan}, "step": 1}
@@ -379,8 +385,12 @@ def test_what_is_no_tag_is_refused(tag: str) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [{"heartbeat": None}, {"pid": "12"}, {"step": 1.5}, {"eta_s": "soon"}, {"message": 3}, {"process_started": True}],
-)
+    [
+        {"heartbeat": None}, {"pid": "12"}, {"step": 1.5}, {"eta_s": "soon"}, {"message": 3}, {"process_started": True},
+        {"heartbeat": 1e20}, {"heartbeat": -1.0}, {"process_started": 1e20}, {"eta_s": 10**400}, {"eta_s": -1.0},
+        {"pid": 0}, {"pid": -1}, {"pid": 10**20}, {"step": -1}, {"total_steps": 10**400}, {"phase": 10**20},
+    ],
+)  # fmt: skip
 def test_a_status_with_a_field_of_another_kind_is_damaged(run: Run, field: dict[str, object]) -> None:
     write_json(run.path / "status.json", {"state": "running", "heartbeat": 1.0, **field})
     with pytest.raises(ValueError, match=rf"status\.json is damaged: its {next(iter(field))} is"):

@@ -32,18 +32,26 @@ def list_runs(_: argparse.Namespace) -> Answer:
 
 def _summary(run: Run) -> dict[str, Any]:
     """What a list says about a run; one that is damaged does not keep the others from being listed."""
+    known, figures = _standing(run), {}
+    try:
+        figures = {} if known["state"] == "damaged" else last_figures(run)
+    except (ValueError, OSError) as error:
+        known |= {"state": "damaged", "message": str(error)}
+    known |= {name: figures.get(name) for name in ("kl_nats", "mi_nats", "delta_nll_nats")}
+    return known | {"verdict": doctor.diagnose(figures).name if figures else None}
+
+
+def _standing(run: Run) -> dict[str, Any]:
+    """What is true of a run, without its figures."""
     known: dict[str, Any] = {"name": run.name, "path": str(run.path), "recipe": "", "state": "damaged"}
     known |= {"phase": 0, "step": 0, "total_steps": 0, "message": ""}
-    figures: dict[str, Any] = {}
     try:
         known["recipe"] = run.config.recipe
         status = jobs.reconcile(run)
         known |= {name: getattr(status, name) for name in ("state", "phase", "step", "total_steps", "message")}
-        figures = last_figures(run)
     except (ValueError, OSError) as error:
         known["message"] = str(error)
-    known |= {name: figures.get(name) for name in ("kl_nats", "mi_nats", "delta_nll_nats")}
-    return known | {"verdict": doctor.diagnose(figures).name if figures else None}
+    return known
 
 
 def queue(options: argparse.Namespace) -> Answer:
@@ -57,7 +65,7 @@ def queue(options: argparse.Namespace) -> Answer:
     next_in_line()
     found, statuses = jobs.queue(), {}
     for name in (run.name for run in runs.list_runs()):
-        known = _summary(runs.find(name))
+        known = _standing(runs.find(name))
         if known["state"] in runs.ACTIVE:
             statuses[name] = {key: known[key] for key in ("name", "recipe", "state", "step", "total_steps", "message")}
     waiting = [statuses[name] | {"place": found.place(name)} for name in found.waiting if name in statuses]

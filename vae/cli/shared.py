@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import reprlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -84,9 +85,23 @@ def corpus_of(run: Run | None, spec: str | None) -> Corpus:
 
 
 def last_figures(run: Run) -> dict[str, Any]:
-    """The last validation event of finetuning; empty before there is one."""
+    """The last validation event of finetuning; empty before there is one. A mangled figure is a `ValueError`."""
     events = [event for event in run.metrics() if event.get("split") == "valid" and "kl_nats" in event]
-    return events[-1] if events else {}
+    figures = events[-1] if events else {}
+    for name, value in figures.items():
+        if name in METRICS and not _is_figure(value):
+            raise ValueError(
+                f"{run.metrics_path} is damaged: at step {figures.get('step')} its {name} is {reprlib.repr(value)}, "
+                "which is no figure: delete that line."
+            )
+    return figures
+
+
+def _is_figure(value: Any) -> bool:
+    """Whether a value is a number that can be reckoned with, or None."""
+    if isinstance(value, int):
+        return abs(value) <= sys.float_info.max and not isinstance(value, bool)
+    return value is None or isinstance(value, float)
 
 
 def work_quietly(threads: int = 0) -> None:

@@ -8,7 +8,7 @@ from app import backend, palette
 from app.backend import listing
 from vae import jobs, recipes
 from vae.config import read_json
-from vae.runs import LESSON, Run, write_json
+from vae.runs import LESSON, Run, append_line, write_json
 
 
 def test_every_run_is_listed_newest_first_also_a_damaged_one(make_run, root):
@@ -24,6 +24,31 @@ def test_every_run_is_listed_newest_first_also_a_damaged_one(make_run, root):
     assert "damaged" in entries["broken"].problem
     assert (entries["old"].recipe, entries["old"].latent_size, entries["old"].bundled) == ("plain-vae", 32, True)
     assert not entries["new"].has_model
+
+
+def test_no_damage_to_one_run_hides_another(make_run):
+    make_run("good")
+    deep = "[" * 100_000 + "\n"
+    (make_run("config").path / "config.json").write_text(deep, encoding="utf-8")
+    status = {"state": "running", "pid": 2**22 + 12345, "heartbeat": 1e20}
+    write_json(make_run("undying").path / "status.json", status)
+    with make_run("line").metrics_path.open("a", encoding="utf-8") as file:
+        file.write(deep)
+    for name, figure in (("text", "1.5"), ("list", [1.5]), ("huge", 10**400)):
+        event = {"split": "valid", "phase": 2, "step": 9999, "epoch": 9.0, "mi_nats": 1.0, "delta_nll_nats": 2.0}
+        append_line(make_run(name).metrics_path, event | {"kl_nats": figure})
+    entries = {entry.name: entry for entry in backend.entries()}
+    assert len(entries) == 7
+    assert {name for name, entry in entries.items() if entry.state == "damaged"} == {"config", "undying"}
+    assert "config.json is damaged" in entries["config"].problem
+    assert "heartbeat" in entries["undying"].problem
+    table = backend.table().set_index("run")
+    assert table["kl_nats"].dtype == float
+    assert table.loc[["text", "list", "huge"], "kl_nats"].isna().all()
+    assert (table.loc[["text", "list", "huge"], "verdict"] == "unknown").all()
+    for name in ("line", "text", "list", "huge"):
+        assert backend.course(name).steps
+        assert not isinstance(backend.figures(name).get("kl_nats"), str | list)
 
 
 def test_bundled_runs_come_last_in_the_order_of_their_recipes(make_run):

@@ -1,8 +1,12 @@
 """What the command line lists: recipes, runs, and the verdict on a run."""
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
+
+import psutil
+import pytest
 
 from vae import recipes, runs
 from vae.config import Config
@@ -47,6 +51,77 @@ def test_runs_lists_what_is_true_and_what_is_damaged(vae: Say, make: MakeRun, fi
     good = next(line for line in words if line.startswith("good"))
     assert good.split() == ["good", "plain-vae", "finished", "20/20", "0.02", "0.01", "0.04", "collapsed"]
     assert words[-1].startswith("bad: ")
+
+
+def started() -> float:
+    """When this process was created, in seconds since 1970."""
+    return float(psutil.Process().create_time())
+
+
+def deep(name: str) -> Callable[[Run], None]:
+    """Damage: a file of brackets that open and never close, deeper than a parser can follow."""
+
+    def damage(run: Run) -> None:
+        (run.path / name).write_text("[" * 100_000 + "\n", encoding="utf-8")
+
+    return damage
+
+
+def mangled(**figures: Any) -> Callable[[Run], None]:
+    """Damage: figures of another kind in the newest check."""
+
+    def damage(run: Run) -> None:
+        append_line(run.metrics_path, {"split": "valid", "step": 5, "kl_nats": 1.0, **figures})
+
+    return damage
+
+
+def undying(run: Run) -> None:
+    """Damage: a dead process that was last heard of when there are no calendars any more."""
+    values = {"state": "running", "pid": 2**22 + 12345, "heartbeat": 1e20}
+    runs.write_json(run.path / "status.json", values)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (mangled(kl_nats="1.5"), r"metrics\.jsonl is damaged: at step 5 its kl_nats is '1\.5'"),
+        (mangled(mi_nats=[1.0, 2.0]), r"metrics\.jsonl is damaged: at step 5 its mi_nats is \[1\.0, 2\.0\]"),
+        (mangled(active_units=10**400), r"metrics\.jsonl is damaged: at step 5 its active_units is 1"),
+        (undying, r"status\.json is damaged: its heartbeat is 1e\+20"),
+        (deep("config.json"), r"config\.json is damaged \(not valid JSON\)"),
+        (deep("status.json"), r"status\.json is damaged \(not valid JSON\)"),
+    ],
+    ids=["text", "list", "huge", "heartbeat", "config", "status"],
+)
+def test_a_damaged_run_hides_no_other(vae: Say, make: MakeRun, damage: Callable[[Run], None], problem: str) -> None:
+    make("good")
+    damage(make("bad"))
+    said = vae("runs", "--json")
+    listed = {run["name"]: run for run in said.document}
+    assert set(listed) == {"good", "bad"}
+    assert (listed["good"]["state"], listed["bad"]["state"]) == ("finished", "damaged")
+    assert re.search(problem, listed["bad"]["message"])
+    words = vae("runs")
+    assert words.status == 0
+    assert words.out.splitlines()[-1].startswith("bad: ")
+    assert max(map(len, words.out.splitlines())) < 400  # a number of 400 digits is not written out
+    assert vae("queue").status == 0
+
+
+def test_a_mangled_figure_takes_no_run_out_of_the_queue(vae: Say, make: MakeRun) -> None:
+    mangled(kl_nats="1.5")(make("trains", state="running", pid=os.getpid(), process_started=started()))
+    assert [run["name"] for run in vae("queue", "--json").document["training"]] == ["trains"]
+    assert vae("runs", "--json").document[0]["state"] == "damaged"
+
+
+def test_a_line_that_no_parser_can_follow_is_passed_over(vae: Say, make: MakeRun, figures: dict[str, Any]) -> None:
+    run = make("one")
+    append_line(run.metrics_path, figures)
+    with run.metrics_path.open("a", encoding="utf-8") as file:
+        file.write("[" * 100_000 + "\n")
+    (listed,) = vae("runs", "--json").document
+    assert (listed["state"], listed["kl_nats"]) == ("finished", figures["kl_nats"])
 
 
 def test_doctor_reads_the_last_validation_event(vae: Say, make: MakeRun, figures: dict[str, Any]) -> None:
