@@ -549,7 +549,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def read_json(path: Path) -> Any:
     """The JSON document in a file; a file that is not one, or not for us to read, is a `ValueError` that names it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # an editor may have put a mark before it
     except PermissionError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}): ask its owner for the right to.") from error
     except (ValueError, RecursionError) as error:  # the second where brackets open deeper than can be followed

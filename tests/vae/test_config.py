@@ -314,6 +314,13 @@ def test_damaged_json_names_the_file(tmp_path: Any) -> None:
             read_json(tmp_path / "config.json")
 
 
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(get("plain-vae").to_dict()), encoding="utf-8-sig")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    assert Config.from_dict(read_json(path)) == get("plain-vae")
+
+
 def test_a_file_that_is_not_for_us_to_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
