@@ -128,7 +128,8 @@ def restore_decoder(model: TextVAE, kept: dict[str, Tensor]) -> None:
     own = dict(model.named_parameters())
     with torch.no_grad():
         for name, tensor in kept.items():
-            own[name.removeprefix("pretrained.")].copy_(tensor)
+            if name.startswith("pretrained."):  # the others are the best weights of a patient phase 1
+                own[name.removeprefix("pretrained.")].copy_(tensor)
 
 
 def make_optimizer(settings: Train, trainable: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -29,6 +29,8 @@ PATIENT = Phase(
     epochs=30, learning_rate=1.0, learning_rate_schedule="patience", patience=1, patience_decays=2, kl_weight=0.0
 )
 
+SCHEDULES = pytest.mark.parametrize("schedule", ["constant", "patience"])
+
 
 @pytest.fixture
 def make_run(tmp_path: Path, corpus_file: Path, make_config: MakeConfig) -> Callable[..., Run]:
@@ -217,10 +219,12 @@ def equal(one: dict[str, Any], other: dict[str, Any], part: str) -> list[bool]:
     return [torch.equal(a, b) for a, b in zip(one[part], other[part], strict=True)]
 
 
+@SCHEDULES
 def test_a_reset_draws_every_tensor_of_the_decoder_anew_and_keeps_the_encoder(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, schedule: Any
 ) -> None:
-    run = make_run(phase1=Phase(epochs=1, kl_weight=0, learning_rate=1e-2), phase2=Phase(epochs=0.5, decoder="reset"))
+    warmup = Phase(epochs=1, kl_weight=0, learning_rate=1e-2, learning_rate_schedule=schedule)
+    run = make_run(phase1=warmup, phase2=Phase(epochs=0.5, decoder="reset"))
     before, after, start = between(run, monkeypatch)
     for part in ("encoder", "posterior"):
         assert all(equal(before, after, part))
@@ -233,16 +237,24 @@ def test_a_reset_draws_every_tensor_of_the_decoder_anew_and_keeps_the_encoder(
     assert all(float(tensor.abs().max()) <= 0.01 for tensor in (*others, *after["head"], *after["projection"]))
 
 
+@SCHEDULES
 def test_the_pretrained_decoder_of_a_t5_is_put_back(
-    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, make_t5: Any, tokenizer: Any, tmp_path: Path
+    make_run: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    make_t5: Any,
+    tokenizer: Any,
+    tmp_path: Path,
+    schedule: Any,
 ) -> None:
-    """Also by a run that was stopped in phase 1, and whose base is gone."""
+    """Also by a run that was stopped in phase 1, and whose base is gone; and beside the best weights of patience."""
     make_t5(head=True, tie_word_embeddings=False).save_pretrained(tmp_path / "t5")
     tokenizer.save_pretrained(tmp_path / "t5")
     sections = {
         "model": Model(base=str(tmp_path / "t5"), latent_size=6),
         "lstm": Lstm(),
-        "phase1": Phase(epochs=1, kl_weight=0, frozen=("embeddings",), learning_rate=1e-2),
+        "phase1": Phase(
+            epochs=1, kl_weight=0, frozen=("embeddings",), learning_rate=1e-2, learning_rate_schedule=schedule
+        ),
         "phase2": Phase(epochs=0.5, decoder="restore"),
     }
     whole, run = make_run("whole", **sections), make_run("run", **sections)
