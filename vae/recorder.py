@@ -84,7 +84,9 @@ class Recorder:
         self.board: Board | None = None
 
     def __enter__(self) -> Recorder:
-        self.handler = logging.FileHandler(self.run.log_path, encoding="utf-8") if self.main else logging.NullHandler()
+        self.handler: logging.Handler = logging.NullHandler()
+        if self.main:  # what it says may name a path that is no Unicode
+            self.handler = logging.FileHandler(self.run.log_path, encoding="utf-8", errors="backslashreplace")
         self.handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
         log.setLevel(logging.INFO)
         log.addHandler(self.handler)

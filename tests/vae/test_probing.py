@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -140,10 +139,11 @@ def test_a_code_that_is_the_label_and_a_decoder_that_copies(space: Space, corpus
     assert found["copying_heldout_words"].value >= 1
 
 
-def test_diverged_weights_are_said(space: Space, corpus: Corpus) -> None:
-    broken = SimpleNamespace(encode=lambda texts: SimpleNamespace(mean=torch.full((len(texts), 2), torch.nan)))
+def test_diverged_weights_are_said(make_space: Callable[..., Space], corpus: Corpus) -> None:
+    broken = make_space()
+    broken.model.mean.bias.fill_(torch.nan)
     with pytest.raises(ValueError, match="codes are not finite"):
-        probing.probe(broken, corpus)  # type: ignore[arg-type]
+        probing.probe(broken, corpus)
 
 
 def test_a_run_keeps_its_probes_with_its_report(run: Run, found: Probes, make_space: Any, sentences: list[str]) -> None:

@@ -42,6 +42,13 @@ def test_the_machines_refusal_is_the_message_and_the_error(run: Run) -> None:
     assert "Traceback" not in run.log_path.read_text(encoding="utf-8")
 
 
+def test_a_path_that_is_no_unicode_can_be_told(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="does not exist"):
+        end(run, ValueError("file:\udcff does not exist"))
+    assert "file:\\udcff does not exist" in run.log_path.read_text(encoding="utf-8")
+    assert "Logging error" not in capsys.readouterr().err
+
+
 def test_a_mistake_of_ours_keeps_its_kind_and_its_traceback(run: Run) -> None:
     with pytest.raises(KeyError):
         end(run, KeyError("rec"))

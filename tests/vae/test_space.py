@@ -107,6 +107,63 @@ def test_interpolating_is_explores(space: Space) -> None:
         assert torch.equal(space.interpolate(a, b, **how), explore.interpolate(a, b, **how))
 
 
+def test_what_is_returned_can_be_learned_from(space: Space, sentences: list[str]) -> None:
+    q = space.encode(sentences[:3])
+    reader = torch.nn.Linear(5, 2)
+    reader(q.mean).sum().backward()
+    q.mean.add_(1)
+    weight = torch.ones(3, requires_grad=True)
+    (space.nll(sentences[:3], q.mean) * weight).sum().backward()
+    assert weight.grad is not None
+    assert bool((weight.grad > 0).all())
+
+
+def test_codes_may_be_arrays_or_lists(space: Space, sentences: list[str]) -> None:
+    z = codes(3)
+    written = space.decode(z, max_tokens=10)
+    assert space.decode(z.double().numpy(), max_tokens=10) == written  # type: ignore[arg-type]
+    assert space.decode(z.tolist(), max_tokens=10) == written  # type: ignore[arg-type]
+    assert torch.equal(space.nll(sentences[:3], z.numpy()), space.nll(sentences[:3], z))  # type: ignore[arg-type]
+    path = space.interpolate(z[0].numpy(), z[1].tolist(), 3)  # type: ignore[arg-type]
+    assert torch.equal(path, space.interpolate(z[0], z[1], 3))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda space: space.decode("abc"), "z must be numbers"),
+        (lambda space: space.decode([["a"]]), "z must be numbers"),
+        (lambda space: space.decode(None), "z must be numbers"),
+        (lambda space: space.decode(torch.full((1, 5), 1e300, dtype=torch.float64)), "not finite"),
+        (lambda space: space.interpolate(torch.zeros(4), torch.zeros(4)), r"a has the shape \(4,\).*has \(5,\)"),
+        (lambda space: space.interpolate(torch.zeros(5), torch.zeros(1, 5)), r"b has the shape \(1, 5\)"),
+        (
+            lambda space: space.interpolate(torch.zeros(5), torch.ones(5), steps=2.5),
+            r"steps=2\.5 must be a whole number",
+        ),
+        (lambda space: space.interpolate(torch.zeros(5), torch.ones(5), steps=1), "steps=1 must be"),
+        (lambda space: space.sample_prior(-1), "n=-1 must be a whole number from 0"),
+        (lambda space: space.sample_prior(2.5), r"n=2\.5 must be"),
+        (lambda space: space.sample_prior(2, seed=2**70), "seed=1180591620717411303424 must be"),
+        (lambda space: space.sample_prior(2, seed=-1), "seed=-1 must be a whole number from 0 to 4,294,967,295"),
+        (lambda space: space.decode(torch.zeros(1, 5), method="sample", seed=-1), "seed=-1 must be"),
+        (lambda space: space.encode(["fine", "half \ud800 of it"]), r"'half \\ud800 of it' is no text: give strings"),
+        (lambda space: space.encode(["fine", None]), "None is no text"),
+        (lambda space: space.nll([b"bytes"], torch.zeros(1, 5)), "b'bytes' is no text"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(space: Space, ask: Callable[[Any], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ask(space)
+
+
+def test_a_model_that_has_diverged_says_so(make_space: MakeSpace) -> None:
+    space = make_space()
+    space.model.mean.bias.fill_(math.nan)
+    with pytest.raises(ValueError, match="codes are not finite: its weights have diverged; use an earlier snapshot"):
+        space.encode(["a man ."])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
