@@ -8,12 +8,14 @@ Nothing heavy is imported before a command needs it, so that `runs` and `--help`
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from vae import runs
 from vae.cli.parser import build
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.redirect_stdout(sys.stderr):
             answer: Answer = options.command(options)
         if options.json and answer.document is not None:
-            print(json.dumps(runs.finite(answer.document), indent=2, ensure_ascii=False), flush=True)
+            print(json.dumps(runs.finite(answer.document), indent=2, ensure_ascii=not _is_utf8(sys.stdout)), flush=True)
         if answer.words and not options.json:
             print(answer.words, flush=True)
     except KeyboardInterrupt:
@@ -45,6 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _refuse(error)
     return 0
+
+
+def _is_utf8(stream: TextIO) -> bool:
+    """Whether a document may have letters of all scripts: in other encodings those would not be JSON, escaped they are.
+
+    Not even where they could be written: RFC 8259 has JSON in UTF-8, of which ASCII is a part and cp1252 is not.
+    """
+    return codecs.lookup(stream.encoding or "ascii").name == "utf-8"
 
 
 def _refuse(error: Exception) -> int:

@@ -1,5 +1,6 @@
 """The command line: what it prints where, what it refuses in one line, how it explains itself."""
 
+import json
 import os
 import re
 import subprocess
@@ -196,3 +197,18 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8", "utf-16"])
+def test_the_document_is_json_whatever_standard_output_is_written_in(make: MakeRun, encoding: str) -> None:
+    """As where Windows redirects to a file. What a terminal cannot show is escaped in words, too, but not as JSON."""
+    make("old")
+    text = "naïve 😀 ł"
+    done = subprocess.run(
+        [sys.executable, "-m", "vae", "note", "old", "--text", text, "--json"],
+        env=os.environ | {"PYTHONPATH": home(), "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["text"] == text
+    assert (text.encode() in done.stdout) == (encoding == "utf-8")
