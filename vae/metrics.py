@@ -207,6 +207,45 @@ def bleu(decoded: Sequence[str], references: Sequence[str]) -> float:
     return float(corpus_bleu(list(decoded), [list(references)], force=True).score)
 
 
+def bleu_over_draws(
+    draws: Sequence[Sequence[str]],
+    references: Sequence[str],
+    *,
+    words: bool = False,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[list[float], tuple[float, float]]:
+    """Corpus BLEU of each of several decodings of the same sentences, and the 95 % interval of their mean.
+
+    As `bleu`; with `words`, as multi-bleu.perl counts it: words are what stands between spaces, nothing is smoothed.
+    The interval is a bootstrap over the sentences (Koehn 2004), each drawn with all its decodings: what differs from
+    sentence to sentence and what from draw to draw are both in it. `ValueError` without a decoding or a sentence.
+    """
+    if not draws or not references:
+        raise ValueError(f"BLEU needs sentences and decodings of them: there are {len(references)} and {len(draws)}.")
+    from sacrebleu.metrics.bleu import BLEU
+
+    reader = BLEU(tokenize="none" if words else "13a", effective_order=True)  # of one sentence; here for its counts
+    found = [
+        [reader.sentence_score(text, [reference]) for text, reference in zip(draw, references, strict=True)]
+        for draw in draws
+    ]
+    counts = np.array([[[*one.counts, *one.totals, one.sys_len, one.ref_len] for one in draw] for draw in found])
+
+    def scores(sums: Int[np.ndarray, "draws counts"]) -> list[float]:
+        smooth = "none" if words else "exp"
+        return [
+            float(BLEU.compute_bleu(each[:4], each[4:8], each[8], each[9], smooth_method=smooth).score)
+            for each in sums.tolist()
+        ]
+
+    n = len(references)
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    again = [float(np.mean(scores(sums))) for sums in np.einsum("rn,dnc->rdc", times, counts, optimize=True)]
+    low, high = np.quantile(again, (0.025, 0.975))
+    return scores(counts.sum(1)), (float(low), float(high))
+
+
 def mean_interval(values: Float[Tensor, " n"]) -> tuple[float, float]:
     """The 95 % interval of a mean over n sentences: 1.96 standard errors on either side. nan for a single one."""
     values = values.double()
@@ -225,8 +264,11 @@ def perplexity_interval(nll: Float[Tensor, " n"], counts: Int[Tensor, " n"]) -> 
     return _exp(float(ratio) + low), _exp(float(ratio) + high)
 
 
-def share_interval(hits: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of n sentences (Wilson 1927): inside 0 to 1, and not empty where all or none hit."""
+def share_interval(hits: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n sentences (Wilson 1927): inside 0 to 1, and not empty where all or none hit.
+
+    `hits` may be a mean of several counts.
+    """
     square = DEVIATIONS**2
     centre = (hits + square / 2) / (n + square)
     half = DEVIATIONS / (n + square) * math.sqrt(hits * (n - hits) / n + square / 4)

@@ -283,6 +283,56 @@ class TestBleu:
         expected = 100 * math.exp(sum(math.log(p) for p in (7 / 9, 5 / 8, 3 / 7, 2 / 6)) / 4)
         assert metrics.bleu(decoded, texts) == pytest.approx(expected)
 
+    texts = ("a man is riding a bus .", "two dogs sleep by the fire .", "nobody waits <unk> me , here", "a b")
+    draws = (
+        ("a man was riding the bus .", "two dogs sleep by the fire .", "nobody waits <unk> you , here", "a c"),
+        ("a man is .", "dogs sleep two by the fire .", "nobody waits", "b a"),
+    )
+
+    def test_of_several_draws_each_is_the_corpus_bleu(self) -> None:
+        found, (low, high) = metrics.bleu_over_draws(self.draws, self.texts)
+        assert found == pytest.approx([metrics.bleu(draw, self.texts) for draw in self.draws])
+        assert low < float(np.mean(found)) < high
+
+    def test_by_words_it_is_what_multi_bleu_counts(self) -> None:
+        """<unk> is one word, and a precision of 0 makes the whole 0: nothing is smoothed."""
+        (first, _), _ = metrics.bleu_over_draws(self.draws, self.texts, words=True)
+        precisions = (5 + 7 + 5 + 1) / 22, (2 + 6 + 3) / 18, (5 + 1) / 14, 4 / 11  # by hand
+        assert first == pytest.approx(100 * math.exp(sum(map(math.log, precisions)) / 4))
+        assert first != pytest.approx(metrics.bleu(self.draws[0], self.texts), abs=0.5)
+        (nothing,), _ = metrics.bleu_over_draws([["a b c x y z"]], ["a b c d e f"], words=True)
+        assert nothing == 0  # no run of four
+        assert metrics.bleu(["a b c x y z"], ["a b c d e f"]) > 0
+
+    def test_decoded_and_reference_are_not_one_for_the_other(self) -> None:
+        """A brevity penalty is for what is decoded too short, not for a reference that is."""
+        long, short = ["a b c d e f g h"], ["a b c d e f"]
+        (cut,), _ = metrics.bleu_over_draws([short], long, words=True)
+        assert cut == pytest.approx(100 * math.exp(1 - 8 / 6))
+        (added,), _ = metrics.bleu_over_draws([long], short, words=True)
+        assert added == pytest.approx(100 * math.exp(sum(map(math.log, (6 / 8, 5 / 7, 4 / 6, 3 / 5))) / 4))
+
+    def test_its_interval_is_as_wide_as_other_sentences_and_other_draws_make_it(self) -> None:
+        rng, means, halves = np.random.default_rng(0), [], []
+        for _ in range(60):
+            references = [" ".join(map(str, rng.integers(20, size=rng.integers(4, 12)))) for _ in range(80)]
+            lost = rng.random(80)  # some sentences are rebuilt badly in every draw
+            draws = [
+                [
+                    " ".join(word if rng.random() > p else "x" for word in text.split())
+                    for text, p in zip(references, lost, strict=True)
+                ]
+                for _ in range(3)
+            ]
+            found, (low, high) = metrics.bleu_over_draws(draws, references, words=True, resamples=100)
+            means.append(float(np.mean(found)))
+            halves.append((high - low) / 2)
+        assert np.mean(halves) == pytest.approx(1.96 * np.std(means, ddof=1), rel=0.3)
+
+    def test_nothing_to_score(self) -> None:
+        with pytest.raises(ValueError, match="there are 0 and 1"):
+            metrics.bleu_over_draws([[]], [])
+
 
 class TestLinearVAE:
     """x = W z + noise (probabilistic PCA) with its exact posterior known, in closed form."""
