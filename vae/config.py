@@ -16,6 +16,7 @@ import difflib
 import inspect
 import json
 import math
+import reprlib
 import sys
 import types
 import typing
@@ -246,6 +247,8 @@ class Config:
     """How training runs and reports."""
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.recipe, str) and self.recipe.strip()):
+            raise ValueError(f"recipe={reprlib.repr(self.recipe)} must be a text that is not empty.")
         for section in fields(self):
             value = getattr(self, section.name)
             if dataclasses.is_dataclass(value):
@@ -287,7 +290,7 @@ class Config:
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """The inverse of `to_dict`; what is missing takes its default, what is unknown is an error."""
         if not isinstance(values, Mapping):
-            raise ValueError(f"A configuration must hold sections, but is {values!r}.")
+            raise ValueError(f"A configuration must hold sections, but is {reprlib.repr(values)}.")
         known = {section.name: section for section in fields(cls)}
         arguments: dict[str, Any] = {}
         for name, value in values.items():
@@ -297,10 +300,10 @@ class Config:
                     + suggestion(name, known)
                 )
             if name == "recipe":
-                arguments[name] = str(value)
+                arguments[name] = value
                 continue
             if not isinstance(value, Mapping):
-                raise ValueError(f"The section {name!r} must hold fields, but is {value!r}.")
+                raise ValueError(f"The section {name!r} must hold fields, but is {reprlib.repr(value)}.")
             section = _hints(Config)[name]
             for key in value:
                 _known_field(section, name, key)
@@ -526,18 +529,19 @@ def check(section: Any, name: str, path: str) -> None:
     knob, value = knobs(section.__class__)[name], getattr(section, name)
     if value is None and knob.optional:
         return
+    shown = reprlib.repr(value)  # in part, where it is long or deep
     if knob.kind == "choice" and value not in knob.choices:
-        raise ValueError(f"{path}={value!r} is unknown: choose among {', '.join(knob.choices)}.")
+        raise ValueError(f"{path}={shown} is unknown: choose among {', '.join(knob.choices)}.")
     if knob.kind == "text" and not (isinstance(value, str) and value.strip()):
-        raise ValueError(f"{path}={value!r} must be a text that is not empty.")
+        raise ValueError(f"{path}={shown} must be a text that is not empty.")
     if knob.kind == "parts" and not (isinstance(value, tuple) and all(isinstance(part, str) for part in value)):
-        raise ValueError(f"{path}={value!r} must be a list of parts: any of {', '.join(knob.choices)}.")
+        raise ValueError(f"{path}={shown} must be a list of parts: any of {', '.join(knob.choices)}.")
     if knob.kind in ("int", "float"):
         numeric = isinstance(value, int if knob.kind == "int" else (int, float)) and not isinstance(value, bool)
         if not numeric or not knob.low <= value <= min(knob.high, sys.float_info.max):
             what = "a whole number" if knob.kind == "int" else "a number"
             upper = "" if math.isinf(knob.high) else f" and at most {knob.high:.10g}"
-            raise ValueError(f"{path}={value!r} must be {what} of at least {knob.low:.10g}{upper}.")
+            raise ValueError(f"{path}={shown} must be {what} of at least {knob.low:.10g}{upper}.")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -166,6 +166,28 @@ def test_a_document_that_is_no_configuration_is_refused(values: Any) -> None:
         Config.from_dict(values)
 
 
+@pytest.mark.parametrize("recipe", [{"a": 1}, 5, None, ["two-phase"], True, "", " "])
+def test_the_name_of_a_recipe_is_a_text(recipe: Any) -> None:
+    with pytest.raises(ValueError, match=r"recipe=.* must be a text that is not empty"):
+        Config.from_dict(get("plain-vae").to_dict() | {"recipe": recipe})
+    with pytest.raises(ValueError, match=r"recipe=.* must be a text that is not empty"):
+        dataclasses.replace(get("plain-vae"), recipe=recipe)
+
+
+def test_a_value_too_long_or_deep_to_write_out_is_shown_in_part() -> None:
+    nested: Any = "deep"
+    for _ in range(2000):
+        nested = [nested]
+    for name, value in (("max_tokens", 10**4000), ("corpus", nested), ("max_tokens", nested)):
+        with pytest.raises(ValueError, match=rf"data\.{name}=.* must be") as caught:
+            Config.from_dict({"data": {name: value}})
+        assert len(str(caught.value)) < 200
+    for document in (nested, {"data": nested}):
+        with pytest.raises(ValueError, match=r"must hold") as caught:
+            Config.from_dict(document)
+        assert len(str(caught.value)) < 200
+
+
 def test_rules_between_fields() -> None:
     with pytest.raises(ValueError, match="set one above 0"):
         Config()
