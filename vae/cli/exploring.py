@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vae import runs
 from vae.cli.shared import Answer, opened, run_named, work_briefly, work_quietly
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 READING = {"greedy": (), "sample": ("temperature", "top_p", "draws", "words_seed"), "beam": ("beams",)}
 """The ways of decoding, and the options that have an effect on each."""
@@ -106,6 +109,8 @@ def encode(options: argparse.Namespace) -> Answer:
     texts = table[column].astype(object)
     texts = texts.where(texts.notna(), "").map(str).rename("text")  # a row without text keeps its place
     labels = table.drop(columns={column, "text"} & set(table))
+    if out.suffix.lower() == ".parquet":
+        _require_storable(labels, path.name)  # before minutes of work
     encoded = latents.encode_frame(space, pd.concat([texts, labels], axis=1))
     buffer = io.BytesIO()
     if out.suffix.lower() == ".zip":
@@ -113,13 +118,22 @@ def encode(options: argparse.Namespace) -> Answer:
         kept = [name for name in encoded if not latents.CODE_COLUMN.fullmatch(str(name))]
         buffer.write(latents.projector(encoded[kept], codes, out.stem))
     else:
-        try:
-            encoded.to_parquet(buffer, index=False)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"A column of {path.name} mixes kinds of values ({error}): make them all text.") from error
+        encoded.to_parquet(buffer, index=False)
     runs.write_bytes(out, buffer.getvalue())
     document = {"out": str(out), "sentences": len(encoded), "latent_size": space.latent_size}
     return Answer(document, f"{len(encoded)} sentences encoded in {out}.")
+
+
+def _require_storable(labels: pd.DataFrame, file: str) -> None:
+    """`ValueError` for a column that a .parquet cannot hold."""
+    for name in labels:
+        try:
+            labels[[name]].to_parquet(io.BytesIO(), index=False)
+        except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
+            raise ValueError(
+                f"The column {name!r} of {file} mixes kinds of values or has some that no .parquet holds ({error}): "
+                "make them all text."
+            ) from error
 
 
 def project(options: argparse.Namespace) -> Answer:

@@ -141,10 +141,21 @@ def test_encoding_keeps_every_line_in_order(vae: Say, trained: Run, tmp_path: Pa
     assert np.array(values, float) == pytest.approx(frame.filter(regex="^mu_").to_numpy(), rel=1e-4)
 
     Path("mixed.jsonl").write_text('{"text": "a", "kind": 1}\n{"text": "b", "kind": "two"}\n', encoding="utf-8")
-    assert "mixes kinds" in vae("encode", "trained", "--file", "mixed.jsonl", "--out", "mixed.parquet").err
+    complaint = vae("encode", "trained", "--file", "mixed.jsonl", "--out", "mixed.parquet").complaint
+    assert "The column 'kind' of mixed.jsonl mixes kinds" in complaint
     Path("other.csv").write_text("sentence,label\na,b\n", encoding="utf-8")
     assert "no column 'text'" in vae("encode", "trained", "--file", "other.csv", "--out", "other.parquet").err
     assert not Path("mixed.parquet").exists()
+
+
+@pytest.mark.parametrize(("first", "second"), [("12345678901234567890", "-5"), ("{}", "{}")])
+def test_values_that_no_column_holds_are_one_line(vae: Say, trained: Run, first: str, second: str) -> None:
+    rows = f'{{"text": "a man .", "id": {first}}}\n{{"text": "b", "id": {second}}}\n'
+    Path("rows.jsonl").write_text(rows, encoding="utf-8")
+    complaint = vae("encode", "trained", "--file", "rows.jsonl", "--out", "rows.parquet").complaint
+    assert "The column 'id' of rows.jsonl " in complaint
+    assert "text" in complaint
+    assert not Path("rows.parquet").exists()
 
 
 def test_encoding_a_table_whose_sentences_have_another_name(vae: Say, trained: Run) -> None:
