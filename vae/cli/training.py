@@ -159,8 +159,10 @@ def delete(options: argparse.Namespace) -> Answer:
 def stop(options: argparse.Namespace) -> Answer:
     """Ask a run to save and stop, and wait for it."""
     run = run_named(options.run)
-    idle = jobs.reconcile(run).state not in ACTIVE
-    status, deadline = jobs.stop(run), time.monotonic() + options.wait
+    status, deadline = jobs.reconcile(run), time.monotonic() + options.wait
+    idle = status.state not in ACTIVE  # then its folder, which may ship with Bottleneck, stays as it is
+    if not idle:
+        status = jobs.stop(run)
     while status.state in ACTIVE and time.monotonic() < deadline:
         time.sleep(0.1)
         status = jobs.reconcile(run)

@@ -51,6 +51,14 @@ def test_stop_waits_and_says_what_came_of_it(vae: Say, make: MakeRun) -> None:
     assert said.document["status"]["state"] == "stopped"
 
 
+def test_stop_leaves_nothing_in_a_run_that_does_not_train(vae: Say, make: MakeRun) -> None:
+    run = make("done", step=5)
+    before = {path: path.stat().st_mtime_ns for path in runs.root().rglob("*")}
+    assert vae("stop", "done", "--json").document["status"]["state"] == "finished"
+    assert {path: path.stat().st_mtime_ns for path in runs.root().rglob("*")} == before
+    assert run.exists
+
+
 def test_resume_starts_a_process(vae: Say, make: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make("one", state="stopped", step=8)
     monkeypatch.setattr(jobs, "_command", lambda run: [sys.executable, "-c", "import time; time.sleep(600)"])
