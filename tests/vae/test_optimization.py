@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -313,6 +314,27 @@ def test_the_updates_ahead_end_with_their_gain(make_run: Callable[..., Run], mon
     same(run, whole)
 
 
+def test_each_window_of_updates_ahead_is_compared_with_the_one_before_it() -> None:
+    """The third is worse than the second, though all three are better on average than the first two."""
+    nats = {1: 10.0, 2: 4.0, 3: 5.0}
+    seen = []
+
+    class Losses:
+        stage = Stage(2, Phase(epochs=1, aggressive_updates=100), 0, 10, 10)
+        accelerator = SimpleNamespace(device=torch.device("cpu"))
+
+        def another(self, step: int, ahead: int) -> list[int]:
+            return [ahead]
+
+        def __call__(self, step: int, rows: list[int], rate: float, ahead: int) -> dict[str, float]:
+            seen.append(ahead)
+            return {"nats": nats.get(-(-ahead // optimization.WINDOW), 0.0) * 7, "tokens": 7.0}
+
+    module = SimpleNamespace(parts=lambda: {part: [] for part in trainer.OTHERS})
+    still = SimpleNamespace(step=lambda: None, zero_grad=lambda: None)
+    assert trainer._encoder_ahead(Losses(), still, module, 3, 0.1) == 3 * optimization.WINDOW == len(seen)
+
+
 def test_a_resume_state_of_before_has_no_progress() -> None:
     position = checkpoints.Position(step=3, phase=1, precision="fp32")
     assert (position.took, Progress(**position.progress)) == ({}, Progress())
@@ -396,6 +418,19 @@ def test_several_draws_are_scored_each_for_its_own_sentence(make_space: Any, sen
             normal = torch.distributions.Normal(q.mean, torch.exp(q.logvar / 2))
             ratio = normal.log_prob(z) - torch.distributions.Normal(0.0, 1.0).log_prob(z)
             torch.testing.assert_close(terms.log_ratio[:, k], ratio.sum(1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("step", "weight"), [(0, 0.0), (5, 0.5), (10, 1.0), (12, 1.0)])
+def test_the_importance_weighted_bound_is_annealed_like_the_elbo(
+    make_space: Any, sentences: list[str], step: int, weight: float
+) -> None:
+    model, batch = (space := make_space()).model.eval(), space.tokens(sentences[:4]).batch(range(4))
+    noisy = trainer.Noisy(batch, batch, torch.randn(4, 3, 5))
+    stage = Stage(2, Phase(epochs=2, importance_samples=3, kl_schedule="linear", kl_epochs=1), 0, 20, 10)
+    with torch.no_grad():
+        (nats, _), terms = trainer._objective(model, noisy, stage, step), model(*noisy)
+    each = torch.exp((-terms.rec - weight * terms.log_ratio).double()).mean(1)
+    assert float(nats) == pytest.approx(float(-torch.log(each).mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,10 +1,14 @@
-"""How a training process ends when the machine refuses something: a state, a sentence, and weights that open."""
+"""What a phase is judged by, and how a training process ends when the machine refuses something.
+
+It leaves a state, a sentence, and weights that open.
+"""
 
 import errno
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +16,11 @@ import torch
 from safetensors import SafetensorError
 
 import vae
-from vae import checkpoints, jobs, recipes, runs, trainer
+from vae import checkpoints, evaluate, jobs, recipes, runs, trainer
+from vae.config import Phase
 from vae.recorder import Recorder
 from vae.runs import Run
+from vae.schedules import Stage
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -129,3 +135,28 @@ def test_a_text_that_vanished_while_the_run_waited(
         trainer.train(run, progress=False)
     assert (run.status.state, run.status.pid) == ("failed", os.getpid())
     assert "mine.txt does not exist: check the path" in run.status.message
+
+
+@pytest.mark.parametrize(
+    ("weight", "others"),
+    [
+        (1.0, {}),
+        (0.0, {}),  # an autoencoder
+        (0.5, {}),
+        (1.0, {"kl_schedule": "linear", "kl_epochs": 10}),
+        (1.0, {"kl_schedule": "cyclic", "kl_epochs": 4, "free_bits_target": 50.0}),
+    ],
+)
+def test_a_check_is_judged_by_rec_and_the_kl_at_its_full_weight(
+    run: Run, make_space: Any, sentences: list[str], weight: float, others: dict[str, Any]
+) -> None:
+    """Not by -ELBO where KL costs less in the end; not at the weight of the step, and before any threshold."""
+    space, job = make_space(), Recorder(run, False)
+    tokens = space.tokens(sentences[:20])
+    job.config, job.watched = run.config, SimpleNamespace(tokens=tokens)
+    loss, mi = job.judge(Stage(2, Phase(epochs=9, kl_weight=weight, **others), 0, 90, 10), space.model)
+    seen = evaluate.one_pass(space.model.eval(), tokens, seed=run.config.train.seed)
+    figures = evaluate.figures(seen, 1)
+    assert figures["kl_nats"] > 1e-2
+    assert loss == pytest.approx(figures["rec_nats"] + weight * figures["kl_nats"], rel=1e-6)
+    assert mi == figures["mi_nats"]
