@@ -10,7 +10,7 @@ What a training step minimizes is in `objectives`, how sentences come out is in 
 
 from __future__ import annotations
 
-import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +25,12 @@ from torch import Tensor, nn
 
 from vae.backbones import Backbone, Steps, build
 from vae.batching import Batch
+from vae.config import read_json
 from vae.posterior import DiagonalGaussian, log_prior
 
 WEIGHTS = "model.safetensors"
+MOST = 2**20
+"""Largest size that a model's settings may give: none that is meant is larger."""
 
 
 class Terms(NamedTuple):
@@ -63,6 +66,7 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
             raise ValueError(f"pooling={pooling!r} is unknown: choose max, mean or last.")
         if pooled_layers not in ("last", "all"):
             raise ValueError(f"pooled_layers={pooled_layers!r} is unknown: choose last or all.")
+        _check_sizes(latent_size=(latent_size, 1), max_tokens=(max_tokens, 1), pooled_positions=(pooled_positions, 0))
         self.latent_size, self.pooled_layers = latent_size, pooled_layers
         self.max_tokens, self.pooled_positions = max_tokens, pooled_positions
         self._surround(build(backbone))
@@ -211,6 +215,14 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
         return model.eval()
 
 
+def _check_sizes(**sizes: tuple[Any, int]) -> None:
+    """Settings from a file are of any kind: one that is no whole number from its least to `MOST` is a `ValueError`."""
+    for name, (value, least) in sizes.items():
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+            shown = reprlib.repr(value)
+            raise ValueError(f"{name}={shown} must be a whole number of at least {least} and at most {MOST}.")
+
+
 def distinct_tensors(module: nn.Module) -> dict[str, Tensor]:
     """The state dict with each shared tensor once, under its first name."""
     kept: dict[int, tuple[str, Tensor]] = {}
@@ -267,7 +279,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """The settings in a saved model's config.json, checked to be those of a text VAE."""
     path = folder / "config.json"
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = read_json(path)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} is missing or damaged, so there is no model to load there.") from error
     if not isinstance(settings, dict) or "latent_size" not in settings:

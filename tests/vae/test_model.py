@@ -1,7 +1,9 @@
 """The text VAE: Eq. 3 to 5 of Park & Lee 2021, sums over real tokens, and rows that know nothing of each other."""
 
+import inspect
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from torch import Tensor
 from vae.backbones.t5 import T5Backbone
 from vae.batching import Batch
 from vae.config import PARTS
-from vae.model import TextVAE, pool, read_settings, read_weights
+from vae.model import TextVAE, blank_model, pool, read_settings, read_weights
 from vae.posterior import DiagonalGaussian
 from vae.space import Space
 
@@ -256,6 +258,43 @@ def test_settings_that_are_no_text_vaes_are_one_sentence(tmp_path: Path) -> None
             read_settings(tmp_path)
     with pytest.raises(ValueError, match="missing or damaged"):
         read_settings(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("max_tokens", 0), ("max_tokens", -1), ("max_tokens", True), ("max_tokens", 10**400), ("pooled_positions", -1),
+     ("pooled_positions", False), ("pooled_positions", 10**9), ("latent_size", 0), ("latent_size", True)],
+)  # fmt: skip
+def test_a_size_that_is_none_is_refused(space: Space, tmp_path: Path, field: str, value: Any) -> None:
+    settings = {"backbone": space.model.backbone.settings(), "latent_size": 5, field: value}
+    with pytest.raises(ValueError, match=rf"^{field}=.* must be a whole number of at least"):
+        TextVAE(**settings)
+    (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"describes no text VAE of this version \({field}=") as caught:
+        blank_model(tmp_path)
+    assert len(str(caught.value)) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("max_tokens", "x"), ("pooled_positions", "x"), ("max_tokens", [1]), ("latent_size", 2.0)]
+)
+def test_a_size_of_another_kind_is_refused(
+    space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, field: str, value: Any
+) -> None:
+    monkeypatch.setattr(TextVAE, "__init__", inspect.unwrap(TextVAE.__init__))  # where nobody checks type hints
+    settings = {"backbone": space.model.backbone.settings(), "latent_size": 5, field: value}
+    (tmp_path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    words = f"describes no text VAE of this version ({field}={value!r} must be a whole number of at least"
+    with pytest.raises(ValueError, match=re.escape(words)):
+        blank_model(tmp_path)
+
+
+def test_settings_with_a_byte_order_mark_or_too_deep(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"latent_size": 5}', encoding="utf-8-sig")
+    assert read_settings(tmp_path) == {"latent_size": 5}
+    (tmp_path / "config.json").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ValueError, match="missing or damaged"):
+        read_settings(tmp_path)
 
 
 @pytest.mark.parametrize("field", ["pooling", "pooled_layers"])
