@@ -20,8 +20,9 @@ log = logging.getLogger("vae")
 
 HALF = 0.5
 """What patience multiplies the learning rate by (Li et al. 2019, appendix A)."""
-WINDOW = 10
-"""Encoder updates whose mean loss is compared with that of as many before (He et al. 2019, algorithm 1)."""
+WINDOW = 15
+"""Encoder updates whose mean loss is compared with that of as many before: "until convergence" in algorithm 1 of He et
+al. 2019. 15 is from toy.py of their code, and from text.py as others have adapted it; an early text.py has 10."""
 
 
 @dataclass

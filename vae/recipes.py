@@ -134,8 +134,8 @@ def as_released() -> Config:
 def aggressive() -> Config:
     """`plain-vae` with the encoder trained ahead of the decoder while MI climbs (He et al. 2019, algorithm 1).
 
-    At most 100 updates of the encoder before each step, ended when their loss over 10 has not improved, as in the code
-    of He et al. 2019. The first epochs take twenty times as long as others, or more.
+    At most 100 updates of the encoder before each step, ended when their loss over 15 has not improved, as in the code
+    of He et al. 2019. The first epochs take thirty times as long as others, or more.
     """
     return _vary(plain_vae(), "aggressive", aggressive_updates=100)
 
@@ -227,7 +227,7 @@ def lstm_aggressive() -> Config:
     """Li et al. 2019, Table 1 "+ aggressive": the encoder first, while MI climbs (He et al. 2019, algorithm 1).
 
     The code of He et al. 2019 begins with a KL weight of 0.1 (``--kl_start 0.1`` in its README); here it rises from 0.
-    The first epochs take twenty times as long.
+    The first epochs take thirty times as long, or more.
     """
     return _lstm("lstm-aggressive", phase2=replace(_ANNEALED, aggressive_updates=100))
 
