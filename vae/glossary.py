@@ -171,8 +171,10 @@ def _probes() -> Iterator[Metric]:
         title="From the prior to the training set",
         symbol="edits, prior",
         unit="words",
-        definition="Word edit distance of a sentence decoded from the prior to the nearest training sentence, a mean "
-        "over 300 of them. 0 would be copying; the distance of held-out sentences is the yardstick.",
+        definition="Word edit distance to the nearest training sentence of a sentence drawn from the model: z from "
+        "the prior, then its words by sampling (temperature 1), not greedily; a mean over 300 of them. 0 would be "
+        "copying; the distance of held-out sentences is the yardstick.",
+        source="Li et al. 2019",
     )
     yield Metric(
         name="copying_heldout_words",

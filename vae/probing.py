@@ -178,9 +178,11 @@ def _labels(
 def _copying(space: Space, train: Sequence[str], held: Sequence[str], seed: int) -> dict[str, Probe]:
     """Words to change to the nearest training sentence: from draws of the prior, and from held-out sentences.
 
-    All are compared as the model would write them, so that its vocabulary makes no difference between them.
+    Of a draw its words are drawn, too, as in the code released with the paper: greedily, a decoder that ignores z
+    would write one sentence 300 times. All are compared as the model would write them, so that its vocabulary makes
+    no difference between them.
     """
-    draws = decode_all(space, space.sample_prior(DRAWS, seed))
+    draws = space.decode(space.sample_prior(DRAWS, seed), method="sample", seed=seed)
     among = _written(space, train)
     found = {}
     for name, texts in (("copying_words", draws), ("copying_heldout_words", _written(space, held))):

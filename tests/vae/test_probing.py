@@ -111,7 +111,7 @@ def test_training_sentences_are_not_held_out(space: Space, corpus: Corpus) -> No
 
 
 class Copier(Space):
-    """A model that writes one training sentence whatever it is given, and whose code is the label."""
+    """A model that draws one training sentence whatever it is given, and whose code is the label."""
 
     def __init__(self, space: Space, corpus: Corpus) -> None:
         super().__init__(space.model, space.tokenizer)
@@ -121,8 +121,8 @@ class Copier(Space):
         mean = torch.tensor([[float("park" in text), 0.5] for text in texts])
         return DiagonalGaussian(mean, torch.full_like(mean, -9.0))
 
-    def decode(self, z: torch.Tensor, **_: object) -> list[str]:
-        return [self.sentence] * len(z)
+    def decode(self, z: torch.Tensor, *, method: str = "greedy", **_: object) -> list[str]:
+        return [self.sentence if method == "sample" else "its greedy sentence is in no corpus"] * len(z)
 
     def nll(self, texts: list[str], z: torch.Tensor, **_: object) -> torch.Tensor:
         return z[:, 0] + 1
@@ -137,6 +137,15 @@ def test_a_code_that_is_the_label_and_a_decoder_that_copies(space: Space, corpus
     assert found["accuracy_shuffled_100"].value < 100
     assert found["copying_words"].value == 0
     assert found["copying_heldout_words"].value >= 1
+
+
+def test_the_words_of_a_draw_from_the_prior_are_drawn_by_the_seed(make_space: Callable[..., Space]) -> None:
+    space, asked = make_space(), []
+    decode = space.decode
+    space.decode = lambda z, **how: asked.append((len(z), how)) or decode(z, **how)  # type: ignore[method-assign]
+    for seed in (3, 4):
+        probing._copying(space, ["a man"], ["a man .", "it"], seed)
+    assert asked == [(300, {"method": "sample", "seed": seed}) for seed in (3, 4)]
 
 
 def test_diverged_weights_are_said(make_space: Callable[..., Space], corpus: Corpus) -> None:
