@@ -148,6 +148,24 @@ def test_the_words_of_a_draw_from_the_prior_are_drawn_by_the_seed(make_space: Ca
     assert asked == [(300, {"method": "sample", "seed": seed}) for seed in (3, 4)]
 
 
+def test_an_accuracy_is_uncertain_by_its_sentences_and_by_its_seeds() -> None:
+    """By hand: Wilson's interval of 5 in 10 is 0.5 ± 0.2634; t of 2 degrees is 4.3027, the seeds' deviation 0.1."""
+    of_sentences = probing._shares([0.5, 0.5, 0.5], 10).interval
+    assert of_sentences == pytest.approx((50 - 26.34, 50 + 26.34), abs=0.01)
+    of_seeds = probing._shares([0.4, 0.5, 0.6], 10**9).interval
+    assert of_seeds == pytest.approx((50 - 24.84, 50 + 24.84), abs=0.01)  # 4.3027 * 0.1 / sqrt(3)
+    of_both = probing._shares([0.4, 0.5, 0.6], 10).interval
+    assert of_both == pytest.approx((50 - 36.21, 50 + 36.21), abs=0.01)  # the root of both squares
+
+
+@pytest.mark.parametrize(("share", "end"), [(1.0, 1), (0.0, 0)])
+def test_an_accuracy_of_all_or_nothing_is_not_certain(share: float, end: int) -> None:
+    found = probing._shares([share] * 5, 2000)
+    assert found.interval is not None
+    assert found.interval[end] == found.value == 100 * share
+    assert abs(found.interval[1 - end] - found.value) == pytest.approx(100 * 3.8416 / 2003.8416)
+
+
 def test_diverged_weights_are_said(make_space: Callable[..., Space], corpus: Corpus) -> None:
     broken = make_space()
     broken.model.mean.bias.fill_(torch.nan)
