@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vae.config import Train
 from vae.model import TextVAE, distinct_tensors
-from vae.schedules import Stage
+from vae.schedules import Stage, pays_in_full
 
 log = logging.getLogger("vae")
 
@@ -33,7 +33,7 @@ class Progress:
     """Lowest validation loss, nats a sentence."""
     best_step: int = 0
     since: int = 0
-    """The step from which patience counts: that of the best loss, or of the last halving."""
+    """The step after which patience counts: that of the best loss, or of the last halving."""
     halvings: int = 0
     lagging: bool = True
     """Whether the encoder is still trained ahead of the decoder, where it is at all."""
@@ -85,17 +85,19 @@ class Course:
         """Li et al. 2019, appendix A: x 0.5 when the validation loss has not improved in the past 2 epochs; 5 times.
 
         As in their code, the best weights return at each halving, and the phase ends with the last one. Unlike there,
-        a loss is always compared with the best of all, and none counts before `patience_from`.
+        a loss is always compared with the best of all, and none counts before `patience_from`. While the KL weight
+        rises, neither the loss nor the time counts: the -ELBO that is judged is not what is trained there.
         """
         phase, seen = self.stage.settings, self.progress
-        if phase is None or self.stage.epoch(done) < phase.patience_from:
+        if phase is None or self.stage.epoch(done) < phase.patience_from or not pays_in_full(self.stage, done - 1):
             return False
         if seen.best_loss is None or loss < seen.best_loss:
             seen.best_loss, seen.best_step, seen.since = loss, done, done
             best = {f"best.{name}": t.detach().cpu().clone() for name, t in distinct_tensors(module).items()}
             self.kept |= best
             return False
-        if done - seen.since < phase.patience * self.stage.steps_per_epoch:
+        waited = sum(pays_in_full(self.stage, step) for step in range(seen.since, done))
+        if waited < phase.patience * self.stage.steps_per_epoch:
             return False
         seen.halvings, seen.since = seen.halvings + 1, done
         self._put_back(module)

@@ -127,3 +127,8 @@ def stage_kl_weight(stage: Stage, step: int) -> float:
     if stage.settings is None:
         return 0.0
     return kl_weight(stage.settings, step - stage.first, stage.steps_per_epoch)
+
+
+def pays_in_full(stage: Stage, step: int) -> bool:
+    """Whether the step after `step` steps of the run is past the rise of the KL weight, or of a cycle's."""
+    return stage.settings is not None and stage_kl_weight(stage, step) == stage.settings.kl_weight

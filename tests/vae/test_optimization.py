@@ -79,6 +79,48 @@ def test_nothing_counts_before_patience_begins() -> None:
     assert (under.progress.best_loss, under.progress.best_step) == (8, 10)
 
 
+@pytest.mark.parametrize("weight", [1.0, 0.3])
+def test_nothing_counts_before_the_kl_weight_is_full(weight: float) -> None:
+    """Neither are its losses any to go back to, nor is it time in which nothing was gained."""
+    under = course(kl_schedule="linear", kl_epochs=3, kl_weight=weight)
+    assert told(under, [1, 1, 1, 5, 6, 6, 4]) == [1, 1, 1, 1, 1, 0.5, 0.5]
+    assert (under.progress.best_loss, under.progress.best_step) == (4, 14)
+
+
+def cycles(losses: Callable[[int, int], float]) -> tuple[list[float], float]:
+    """The factors of the learning rate of `lstm-cyclic` after each epoch, and the epoch whose weights it ends with.
+
+    The check of each epoch finds `losses(cycle, epoch of the cycle)`, both from 1.
+    """
+    phase, model = get("lstm-cyclic").phase2, nn.Linear(1, 1)
+    under = Course(Stage(2, phase, 0, 2 * int(phase.epochs), 2), Progress(), {})
+    length = int(phase.kl_epochs)
+    epochs = [(1 + done // length, 1 + done % length) for done in range(int(phase.epochs))]
+    factors = told(under, [losses(*epoch) for epoch in epochs], model)
+    under.finish(model)
+    return factors, model.weight.item()
+
+
+def test_cycles_that_gain_in_the_end_are_not_undone_for_the_ramps_between_them() -> None:
+    """The loss is worse in each ramp, and still worse for the first three of the five epochs after it."""
+    factors, kept = cycles(lambda cycle, epoch: 100 - cycle + (10 - epoch) / 2)
+    assert factors == [1.0] * 100
+    assert kept == 100
+
+
+def test_the_low_losses_of_a_ramp_are_none_to_go_back_to() -> None:
+    factors, kept = cycles(lambda cycle, epoch: 100 - cycle - (epoch <= 5) * 50)
+    assert factors == [1.0] * 100
+    assert kept == 96
+
+
+def test_a_cycle_that_has_gained_nothing_by_its_end_halves_the_rate() -> None:
+    factors, kept = cycles(lambda cycle, epoch: 100 + cycle + (10 - epoch))
+    halved = [epoch for epoch in range(1, len(factors)) if factors[epoch] < factors[epoch - 1]]
+    assert [epoch + 1 for epoch in halved] == [20, 30, 40, 50, 60]
+    assert (len(factors), kept) == (60, 10)
+
+
 def test_the_best_weights_return_at_a_halving_and_stay_in_the_end() -> None:
     model, under = nn.Linear(1, 1), course()
     told(under, [5, 4, 6, 6], model)

@@ -1,6 +1,8 @@
 """The recipes say what their papers say."""
 
 import dataclasses
+import inspect
+import re
 
 import pytest
 
@@ -134,8 +136,8 @@ def test_li_2019_as_printed_in_their_appendix(name: str) -> None:
     pretrained = name in ("lstm-pretrained", "lstm-pretrained-annealed", "li-2019")
     for phase in [config.phase2, *[config.phase1] * pretrained]:
         assert (phase.epochs, phase.learning_rate, phase.learning_rate_schedule) == (100, 0.5, "patience")
-        assert (phase.patience, phase.patience_decays) == (2, 5)
-        assert phase.patience_from == (0 if phase.kl_schedule == "constant" else 15)
+        assert (phase.patience, phase.patience_decays) == (5 if name == "lstm-cyclic" else 2, 5)
+        assert phase.patience_from == (15 if phase.kl_schedule == "linear" else 0)
     assert bool(config.phase1.epochs) == pretrained == (config.phase2.decoder == "reset")
     if pretrained:
         assert (config.phase1.kl_weight, config.phase1.frozen) == (0, ())
@@ -155,6 +157,26 @@ def test_what_sets_the_rows_of_li_2019_apart() -> None:
     theirs, without = get("li-2019"), get("lstm-pretrained-annealed")
     assert theirs.phase1 == without.phase1
     assert theirs.phase2 == dataclasses.replace(without.phase2, free_bits_target=4)
+
+
+def test_a_cycle_of_li_2019_is_judged_by_all_that_follows_its_rise() -> None:
+    phase = get("lstm-cyclic").phase2
+    assert (phase.kl_schedule, phase.kl_epochs, phase.patience) == ("cyclic", 10, 10 / 2)
+
+
+def named(recipe: str) -> list[list[str]]:
+    """The settings that the docstring of a recipe names, those of each passage in double backquotes."""
+    passages = re.findall(r"``(.*?)``", inspect.getdoc(RECIPES[recipe]) or "", re.DOTALL)
+    return [settings for passage in passages if (settings := re.findall(r"--set\s+(\S+)", passage))]
+
+
+def test_the_other_cyclic_row_is_adam_for_four_cycles_at_a_rate_that_patience_leaves_alone() -> None:
+    (settings,) = named("lstm-cyclic")
+    config = get("lstm-cyclic").with_settings(settings)
+    assert config.idle_settings() == []
+    assert (config.train.optimizer, config.train.weight_decay, config.phase2.learning_rate) == ("adamw", 0, 1e-3)
+    assert config.phase2.epochs / config.phase2.kl_epochs == 4
+    assert config.phase2.patience >= config.phase2.epochs
 
 
 def test_what_goes_beyond_two_phase_differs_from_it_in_one_thing() -> None:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from vae.config import Config, Model, Phase, Pretrain, Train
 from vae.schedules import (
     CODES,
+    Stage,
     check_every,
     checks,
     code_steps,
     kl_weight,
     learning_rate,
+    pays_in_full,
     plan,
     snapshot_steps,
     stage_kl_weight,
@@ -175,6 +177,17 @@ def test_each_phase_has_its_own_learning_rate_and_kl_weight() -> None:
     ramp = replace(chosen, phase2=Phase(epochs=2, kl_schedule="linear", kl_epochs=1, kl_weight=2.0))
     assert [stage_kl_weight(stage, stage.first) for stage in plan(ramp, 1600)] == [0, 0, 0]
     assert [stage_kl_weight(plan(ramp, 1600)[2], step) for step in (200, 250, 300, 400)] == [0, 1, 2, 2]
+
+
+def test_the_steps_that_pay_in_full() -> None:
+    def steps(**settings: Any) -> list[int]:
+        stage = Stage(2, Phase(epochs=4, **settings), 100, 116, 4)
+        return [step - 100 for step in range(100, 116) if pays_in_full(stage, step)]
+
+    assert steps() == steps(kl_weight=0.0) == steps(kl_weight=0.3) == list(range(16))
+    assert steps(kl_schedule="linear", kl_epochs=2) == list(range(8, 16))
+    assert steps(kl_schedule="linear", kl_epochs=5) == []
+    assert steps(kl_schedule="cyclic", kl_epochs=2, kl_weight=0.3) == [4, 5, 6, 7, 12, 13, 14, 15]
 
 
 @given(st.floats(0.01, 100), st.integers(1, 30), st.integers(0, 3))
