@@ -129,6 +129,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write a safetensors file atomically and durably."""
     partial = path.with_name(f".{path.name}.partial")
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial)
+    runs.as_usual(partial)
     runs.settle(partial)
     runs.swap(partial, path)
 

@@ -77,6 +77,8 @@ def read_latents(run: Run) -> Latents:
         size = sum(bool(re.fullmatch(r"mu_\d+", str(column))) for column in frame)
         mu, logvar = [f"mu_{d}" for d in range(size)], [f"logvar_{d}" for d in range(size)]
         means, logvars = frame[mu].to_numpy(np.float32), frame[logvar].to_numpy(np.float32)
+    except PermissionError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}): ask its owner for the right to.") from error
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(damaged) from error
     if not (means.size and "text" in frame and np.isfinite(means).all() and np.isfinite(logvars).all()):

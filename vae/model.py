@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from vae import runs
 from vae.backbones import Backbone, Steps, build
 from vae.batching import Batch
 from vae.config import read_json
@@ -185,6 +186,7 @@ class TextVAE(nn.Module, ModelHubMixin, library_name="bottleneck", tags=["text-v
 
     def _save_pretrained(self, save_directory: Path) -> None:
         save_file(self.weights(), save_directory / WEIGHTS)
+        runs.as_usual(save_directory / WEIGHTS)
 
     @classmethod
     def _from_pretrained(
@@ -247,9 +249,15 @@ def pool(
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file; one that is missing, cut short or damaged is a `ValueError`."""
+    """The tensors of a safetensors file; one that is missing, damaged or not for us to read is a `ValueError`."""
     try:
+        with path.open("rb"):
+            pass  # what may not be read, safetensors calls missing
         return load_file(path)
+    except PermissionError as error:
+        raise ValueError(
+            f"The weights in {path} cannot be read ({error.strerror}): ask their owner for the right to."
+        ) from error
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"The weights in {path} are missing or damaged: restore the file or use another run."
@@ -281,6 +289,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
     try:
         settings = read_json(path)
     except (OSError, ValueError) as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise  # it says so
         raise ValueError(f"{path} is missing or damaged, so there is no model to load there.") from error
     if not isinstance(settings, dict) or "latent_size" not in settings:
         raise ValueError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import transformers
 
-from vae import base, checkpoints, trainer
+from vae import base, checkpoints, runs, trainer
 from vae.config import Config, Data, Model, Phase, Pretrain, Train
 from vae.runs import Run
 
@@ -35,5 +35,7 @@ def pretrain(out: Path, *, settings: Pretrain, data: Data, train: Train, progres
         t5.load_state_dict(saved[1], strict=False)
         out.mkdir(parents=True, exist_ok=True)
         t5.half().save_pretrained(out)
+        for weights in out.glob("*.safetensors"):
+            runs.as_usual(weights)
         tokenizer.save_pretrained(out)
         shutil.copy(run.metrics_path, out / "metrics.jsonl")

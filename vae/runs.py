@@ -367,6 +367,21 @@ def settle(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def as_usual(path: Path) -> None:
+    """Give a file the mode of every new file here: a library may have made it for its owner alone, as safetensors does.
+
+    A new file tells which mode that is: the umask can be read only by setting it, for all threads at once.
+    """
+    fresh = path.with_name(f".{path.name}.mode.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        fresh.touch()
+        mode = stat.S_IMODE(fresh.stat().st_mode)
+    finally:
+        fresh.unlink(missing_ok=True)
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
+
+
 def being_written(partial: Path) -> bool:
     """Whether the process that began a file of `write_bytes` is still there; no for unfinished files of others."""
     writer = partial.name.split(".")[-2].partition("-")[0]

@@ -1,6 +1,7 @@
 """What a run resumes from: whole at any moment, and one clear sentence when somebody has damaged it."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,32 @@ def test_each_file_is_on_the_disk_before_it_takes_its_name(run: Run, monkeypatch
     tensors = [("settle", "step-3"), ("swap", "step-3")]
     events = [("settle", "metrics"), ("settle", "samples")]
     assert happened == [*tensors, *events, ("settle", "state"), ("swap", "state")]
+
+
+def test_whoever_may_read_the_run_may_read_its_weights(trained_run: Run, tmp_path: Path) -> None:
+    """Files of a library, too, have the mode of every new file. On Windows there is one mode for all."""
+    (tmp_path / "plain").touch()
+    usual = (tmp_path / "plain").stat().st_mode
+    files = [path for path in trained_run.path.rglob("*") if path.is_file()]
+    assert len({path.suffix for path in files}) >= 5
+    assert [str(path) for path in files if path.stat().st_mode != usual] == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask, and one mode for all files")
+def test_weights_follow_the_umask_whatever_lay_there_before(make_space: MakeSpace, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    before = os.umask(0o027)
+    try:
+        checkpoints.write_tensors(path, WEIGHTS)
+        path.chmod(0o600)
+        checkpoints.write_tensors(path, WEIGHTS)
+        make_space().model.save_pretrained(tmp_path / "hub")
+    finally:
+        os.umask(before)
+    assert [oct(file.stat().st_mode & 0o777) for file in (path, tmp_path / "hub" / path.name)] == ["0o640", "0o640"]
+    assert {file.name for file in tmp_path.iterdir()} == {"model.safetensors", "hub"}
+    assert {file.name for file in (tmp_path / "hub").iterdir()} >= {"model.safetensors", "config.json"}
+    assert not list(tmp_path.rglob(".*"))
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {

@@ -6,6 +6,7 @@ import tracemalloc
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,16 @@ def test_missing_and_damaged_codes_are_one_sentence(run: Run) -> None:
         broken.to_parquet(run.latents_path)
         with pytest.raises(ValueError, match="damaged"):
             read_latents(run)
+
+
+def test_codes_that_may_not_be_read_are_not_called_damaged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    run.latents_path.touch()
+    monkeypatch.setattr(pd, "read_parquet", refuse)
+    with pytest.raises(ValueError, match=r"latents\.parquet cannot be read \(Permission denied\)"):
+        read_latents(run)
 
 
 @settings(max_examples=40, deadline=None)

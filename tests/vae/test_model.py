@@ -3,6 +3,7 @@
 import inspect
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -245,6 +246,32 @@ def test_damaged_weights_are_one_sentence(tmp_path: Path, content: bytes | None)
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"model\.safetensors are missing or damaged: restore the file"):
         read_weights(path)
+
+
+def test_files_that_may_not_be_read_are_said_to_be(
+    space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a system where they belong to somebody else, which a test that may do everything cannot be on."""
+    space.model.save_pretrained(tmp_path)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ValueError, match=r"The weights in .*model\.safetensors cannot be read \(Permission denied\)"):
+        read_weights(tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"config\.json cannot be read \(Permission denied\)"):
+        read_settings(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="Windows has no modes that keep a file from others")
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may read every file")
+def test_weights_of_another_user_are_said_to_be(space: Space, tmp_path: Path) -> None:
+    space.model.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").chmod(0)
+    with pytest.raises(ValueError, match=r"The weights in .*model\.safetensors cannot be read \(Permission denied\)"):
+        read_weights(tmp_path / "model.safetensors")
 
 
 def test_settings_that_are_no_text_vaes_are_one_sentence(tmp_path: Path) -> None:

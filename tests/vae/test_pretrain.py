@@ -39,6 +39,12 @@ def test_it_is_what_phase_0_of_a_run_is(starter: Path, trained_run: Run) -> None
     assert events[-1]["denoising_nats"] < events[0]["denoising_nats"]
 
 
+def test_whoever_may_read_a_new_file_may_read_the_folder(starter: Path, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    usual = (tmp_path / "plain").stat().st_mode
+    assert {path.name for path in starter.iterdir() if path.stat().st_mode != usual} == set()
+
+
 def test_the_folder_is_a_t5_to_start_from(starter: Path, sentences: list[str], make_config: Callable[..., Config],
                                           corpus_file: Path, tmp_path: Path) -> None:  # fmt: skip
     t5, tokenizer = base.load(str(starter))
