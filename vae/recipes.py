@@ -187,7 +187,10 @@ def memory_slots() -> Config:
 _SGD = Phase(epochs=100, learning_rate=0.5, learning_rate_schedule="patience", patience=2, patience_decays=5)
 """Li et al. 2019, appendix A: SGD from a learning rate of 0.5, x 0.5 if the validation loss has not improved in the
 past 2 epochs, an end after 5 decays, at most 100 epochs. Their released code waits for 5 epochs instead, begins at
-1.0 unless told, and decays from epoch 15 on only; ``--set phase2.patience=5 --set phase2.patience_from=15`` is that."""
+1.0 unless told, and decays from epoch 15 on only; ``--set phase2.patience=5 --set phase2.patience_from=15`` is nearly
+that. There, the waiting begins before epoch 15, and the best weights of those epochs, too, may return; and after a
+decay the next loss is compared with the last one, not with the best. It judges by all 10,000 sentences for validation;
+here, patience and the MI of `aggressive_updates` look at 2,000 of them (`train.eval_sentences`)."""
 
 _ANNEALED = replace(_SGD, kl_schedule="linear", kl_epochs=10, patience_from=15)
 """Section 2.4: the weight rises from 0 to 1 in the first 10 epochs, in which patience would not count anyway: the
