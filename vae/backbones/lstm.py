@@ -12,7 +12,8 @@ for embeddings and U(-0.01, 0.01) for every other parameter, W_proj and the mu a
 released code. Its Table 9 gives embeddings / states of 128 / 512 for SNLI and 512 / 1024 for Yahoo; the released code
 has the same, 128 / 512 for short Yelp reviews, and 256 / 256 for PTB, whose column we could not read in the paper.
 
-Left out: the start token that the encoder reads there, which is the same in every sentence.
+Unlike the released code: its encoder reads a start token, too, the same in every sentence; and its one layer for mu
+and logvar has no bias, where the two heads of `TextVAE` have one each.
 """
 
 from __future__ import annotations
