@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import zipfile
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from vae.runs import Run, write_bytes
+
+log = logging.getLogger("vae")
 
 CODE_COLUMN = re.compile(r"(mu|logvar)_\d+")
 PAIRS = 2**20
@@ -44,19 +47,34 @@ class Latents(NamedTuple):
 def encode_frame(space: Encoder, frame: pd.DataFrame, *, batch_size: int = 256) -> pd.DataFrame:
     """A table of sentences with the posterior of each appended: the table that latents.parquet holds.
 
-    Column `text` is needed, other columns are kept, and codes of an earlier encoding are replaced.
+    Column `text` is needed, and other columns are kept: one that is named like a code under another name, which is
+    logged. All codes of an earlier encoding, though, are replaced.
     """
     if "text" not in frame:
         raise ValueError(f"The table has no column 'text' to encode: its columns are {', '.join(map(str, frame))}.")
     if not len(frame):
         raise ValueError("The table has no sentences to encode: it is empty.")
     posterior = space.encode(frame["text"].tolist(), batch_size=batch_size)
-    kept = [column for column in frame if not CODE_COLUMN.fullmatch(str(column))]
-    tables = [frame[kept].reset_index(drop=True)]
+    tables = [_labelled(frame).reset_index(drop=True)]
     for name, values in (("mu", posterior.mean.numpy()), ("logvar", posterior.logvar.numpy())):
         columns = [f"{name}_{d}" for d in range(values.shape[1])]
         tables.append(pd.DataFrame(values.astype(np.float32), columns=columns))
     return pd.concat(tables, axis=1)
+
+
+def _labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The sentences and their labels, under names that no code has."""
+    named = [str(column) for column in frame if CODE_COLUMN.fullmatch(str(column))]
+    whole = {f"{name}_{d}" for d in range(len(named) // 2) for name in ("mu", "logvar")}
+    if set(named) == whole and all(map(pd.api.types.is_float_dtype, frame[named].dtypes)):
+        return frame.drop(columns=named)
+    taken, names = set(map(str, frame)), {}
+    for column in named:
+        names[column] = f"{column}_label"
+        while names[column] in taken:
+            names[column] += "_label"
+        log.warning("The label %r has the name of a code: it is kept as %r.", column, names[column])
+    return frame.rename(columns=names)
 
 
 def write_latents(run: Run, space: Encoder, frame: pd.DataFrame, *, batch_size: int = 256) -> None:

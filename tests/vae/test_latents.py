@@ -47,11 +47,38 @@ def test_codes_stand_beside_their_sentences_and_labels() -> None:
 
 
 def test_codes_of_an_earlier_encoding_are_replaced() -> None:
-    old = FRAME.assign(mu_0=5.0, mu_17=5.0, logvar_0=5.0, mu_note="kept")
-    table = encode_frame(LengthSpace(), old)
+    codes = {f"{name}_{d}": 5.0 for d in range(4) for name in ("logvar", "mu")}
+    table = encode_frame(LengthSpace(), FRAME.assign(mu_note="kept", **codes))
     assert table["mu_0"].tolist() == [2, 0, 8]
-    assert "mu_17" not in table
+    assert list(table) == ["text", "colour", "mu_note", "mu_0", "mu_1", "mu_2", "logvar_0", "logvar_1", "logvar_2"]
     assert table["mu_note"].tolist() == ["kept"] * 3
+    assert encode_frame(LengthSpace(), table).equals(table)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"mu_0": ["a", "b", "c"]},
+        {"logvar_0": ["a", "b", "c"]},
+        {"mu_17": [1.0, 2.0, 3.0]},
+        {"mu_0": ["a", "b", "c"], "logvar_0": ["d", "e", "f"]},
+        {"mu_0": [1.0, 2.0, 3.0], "mu_0_label": ["a", "b", "c"]},
+    ],
+)
+def test_a_label_that_is_named_like_a_code_stays_under_another_name(
+    run: Run, labels: dict[str, list[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_latents(run, LengthSpace(), FRAME.assign(**labels))
+    found = read_latents(run)
+    assert found.means[:, 0].tolist() == [2, 0, 8]
+    kept = found.frame.drop(columns=["text", "colour"])
+    assert sorted(map(str, kept.to_dict("list").values())) == sorted(map(str, labels.values()))
+    for name in (name for name in labels if name != "mu_0_label"):
+        assert f"The label {name!r} has the name of a code: it is kept as '{name}_label" in caplog.text
+    before = len(caplog.records)
+    write_latents(run, LengthSpace(), found.frame)
+    assert list(read_latents(run).frame) == list(found.frame)
+    assert len(caplog.records) == before
 
 
 def test_bad_tables_are_one_sentence() -> None:
