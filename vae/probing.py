@@ -1,6 +1,6 @@
 """A model and its corpus put to the probes of Li et al. 2019, sections 3.2, 3.3 and appendix B: `probe` gives `Probes`.
 
-    rebuild     held-out sentences decoded greedily from their mean                    BLEU, Table 4
+    rebuild     held-out sentences decoded greedily from a sample of their posterior   BLEU, Table 4
     smooth      are similar sentences near each other? also among pairs of equal lengths   PCC, Table 5
     swap        encode the sentence with words swapped, score the sentence itself      Table 6
     read        labels from a few codes by a linear classifier, from none by clusters  Table 8
@@ -64,7 +64,7 @@ def probe(
     label = label_of(corpus, label)
     sizes = [size for size in LABELLED if size <= len(train)] if label else []
     rounds = range(seed, seed + seeds)
-    step = _steps(watch, 4 + len(SWAPS) * seeds + 3 * len(sizes) + bool(label))
+    step = _steps(watch, 4 + (1 + len(SWAPS)) * seeds + 3 * len(sizes) + bool(label))
 
     known, codes = _codes(space, train["text"], step), _codes(space, held["text"], step)
     figures = {
@@ -72,7 +72,9 @@ def probe(
         for name, (value, interval) in probes.smoothness(codes, held["text"].tolist(), seed=seed).items()
     }
     step()
-    figures |= _swaps(space, _sample(held, SCORED, seed)["text"].tolist(), rounds, step)
+    scored = _sample(held, SCORED, seed)["text"].tolist()
+    figures |= _rebuilt(space, scored, rounds, step)
+    figures |= _swaps(space, scored, rounds, step)
     if label:
         figures |= _labels(train, held, known, codes, label, sizes, rounds, step)
     figures |= _copying(space, corpus.train["text"].tolist(), _sample(held, DRAWS, seed)["text"].tolist(), seed)
@@ -110,19 +112,32 @@ def label_of(corpus: Corpus, label: str | None = None) -> str | None:
 # --- Each probe ----------------------------------------------------------------------------------------------------
 
 
+def _rebuilt(space: Space, texts: Sequence[str], rounds: range, step: Callable[[], None]) -> dict[str, Probe]:
+    """What is decoded from a sample of each posterior, as in the code released with the paper.
+
+    It is held against what the vocabulary reads of a sentence, <unk> for a word that it does not know; words are what
+    stands between spaces.
+    """
+    q, draws = space.encode(texts), []
+    for seed in rounds:
+        draws.append(decode_all(space, q.rsample(torch.Generator().manual_seed(seed))))
+        step()
+    return {"bleu_sampled": _likeness(draws, _written(space, texts), words=True)}
+
+
 def _swaps(space: Space, texts: Sequence[str], rounds: range, step: Callable[[], None]) -> dict[str, Probe]:
     """What the sentences cost under the code of themselves with words swapped, and what is decoded from its mean."""
     read = readings(space.tokenizer, texts, space.tokens(texts), space.max_tokens)
     found = {}
     for swaps in SWAPS:
         costs: list[torch.Tensor] = []
-        likeness: list[float] = []
+        rebuilt: list[list[str]] = []
         for seed in rounds:
             generator = np.random.default_rng((seed, swaps))
             q = space.encode([probes.swapped(text, swaps, generator) for text in read])
             costs.append(space.nll(read, q.rsample(torch.Generator().manual_seed(seed))).double())
-            if swaps or not likeness:  # without swaps there is nothing random in the mean
-                likeness.append(metrics.bleu(decode_all(space, q.mean), read))
+            if swaps or not rebuilt:  # without swaps there is nothing random in the mean
+                rebuilt.append(decode_all(space, q.mean))
             step()
         each = torch.stack(costs)
         found[f"rec_swaps_{swaps}_nats"] = Probe(
@@ -131,7 +146,7 @@ def _swaps(space: Space, texts: Sequence[str], rounds: range, step: Callable[[],
             n=len(read),
             by_seed=each.mean(1).tolist(),
         )
-        found[f"bleu_swaps_{swaps}"] = _of_seeds(likeness, len(read))
+        found[f"bleu_swaps_{swaps}"] = _likeness(rebuilt, read)
     return found
 
 
@@ -215,11 +230,10 @@ def _sample(frame: pd.DataFrame, most: int, seed: int) -> pd.DataFrame:
     return frame.iloc[np.sort(np.random.default_rng(seed).permutation(len(frame))[:most])]
 
 
-def _of_seeds(values: list[float], n: int) -> Probe:
-    """A mean over seeds, and the interval of Student's t over them; a single value has none."""
-    spread = _half(values)
-    mean = float(np.mean(values))
-    return Probe(value=mean, interval=(mean - spread, mean + spread) if len(values) > 1 else None, n=n, by_seed=values)
+def _likeness(draws: Sequence[Sequence[str]], references: Sequence[str], *, words: bool = False) -> Probe:
+    """The BLEU of what the seeds gave; its interval is over the sentences and over what was drawn for each of them."""
+    scores, interval = metrics.bleu_over_draws(draws, references, words=words)
+    return Probe(value=float(np.mean(scores)), interval=interval, n=len(references), by_seed=scores)
 
 
 def _shares(shares: list[float], n: int) -> Probe:
@@ -236,7 +250,7 @@ def _shares(shares: list[float], n: int) -> Probe:
 
 
 def _half(values: Sequence[float]) -> float:
-    """Half of the 95 % interval of a mean over seeds; 0 of a single one."""
+    """Half of the 95 % interval of a mean over seeds (Student's t); 0 of a single one."""
     from scipy.stats import t
 
     k = len(values)

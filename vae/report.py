@@ -34,7 +34,7 @@ SWAPS = (0, 1, 2, 3, 4)
 """How many pairs of words change places; Table 6 has 1 to 4."""
 
 PROBE_TABLES: Mapping[str, tuple[str, ...]] = {
-    "Rebuilding and smoothness": ("bleu_swaps_0", "smoothness", "smoothness_equal_lengths"),
+    "Rebuilding and smoothness": ("bleu_sampled", "bleu_swaps_0", "smoothness", "smoothness_equal_lengths"),
     "Under swapped words": (*(f"rec_swaps_{k}_nats" for k in SWAPS), *(f"bleu_swaps_{k}" for k in SWAPS[1:])),
     "Labels read from the codes": ("accuracy_mixture", *(f"accuracy_{size}" for size in LABELLED)),
     "Copying": ("copying_words", "copying_heldout_words"),

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from vae import evaluate, probing, report
+from vae import base, evaluate, metrics, probing, report
 from vae.cli import main
 from vae.corpora import Corpus
 from vae.glossary import METRICS
@@ -146,6 +146,72 @@ def test_the_words_of_a_draw_from_the_prior_are_drawn_by_the_seed(make_space: Ca
     for seed in (3, 4):
         probing._copying(space, ["a man"], ["a man .", "it"], seed)
     assert asked == [(300, {"method": "sample", "seed": seed}) for seed in (3, 4)]
+
+
+class Notebook(Space):
+    """A model that notes what it is given, and decodes a code into the words it was encoded from, less the last.
+
+    The code of a text is its number, beside a dimension that is 0 in the mean and in no sample.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(space.model, space.tokenizer)
+        self.texts: list[str] = []
+        self.encoded: list[list[str]] = []
+        self.scored: list[tuple[list[str], list[str]]] = []
+
+    def encode(self, texts: list[str], **_: object) -> DiagonalGaussian:
+        self.encoded.append(list(texts))
+        self.texts += [text for text in dict.fromkeys(texts) if text not in self.texts]
+        mean = torch.tensor([[float(self.texts.index(text)), 0.0] for text in texts])
+        return DiagonalGaussian(mean, torch.tensor([-20.0, 10.0]).expand(len(texts), 2))
+
+    def read(self, z: torch.Tensor) -> list[str]:
+        return [self.texts[round(number)] for number in z[:, 0].tolist()]
+
+    def decode(self, z: torch.Tensor, **_: object) -> list[str]:
+        return [" ".join(text.split()[:-1]) for text in self.read(z)]
+
+    def nll(self, texts: list[str], z: torch.Tensor, **_: object) -> torch.Tensor:
+        self.scored.append((list(texts), self.read(z)))
+        return torch.ones(len(texts))
+
+
+def test_the_code_is_of_the_swapped_sentence_and_what_is_scored_is_the_sentence(
+    space: Space, sentences: list[str]
+) -> None:
+    book, texts = Notebook(space), sentences[:100:5]
+    found = probing._swaps(book, texts, range(2), lambda: None)
+    assert len(book.encoded) == len(book.scored) == 10  # 0 to 4 swaps, two seeds each
+    moved: list[float] = []
+    for call, (encoded, (scored, under)) in enumerate(zip(book.encoded, book.scored, strict=True)):
+        swaps = call // 2
+        assert scored == texts
+        assert under == encoded
+        assert [sorted(text.split()) for text in encoded] == [sorted(text.split()) for text in texts]
+        pairs = [zip(a.split(), b.split(), strict=True) for a, b in zip(encoded, texts, strict=True)]
+        moved.append(float(np.mean([sum(a != b for a, b in words) for words in pairs])))
+        assert swaps <= moved[-1] <= 2 * swaps
+    assert book.encoded[2] != book.encoded[3]  # seeds draw other swaps
+    cut = [" ".join(text.split()[:-1]) for text in texts]
+    assert found["bleu_swaps_0"].by_seed == [pytest.approx(metrics.bleu(cut, texts))]
+    assert metrics.bleu(cut, texts) < metrics.bleu(texts, cut) - 5  # the brevity penalty is for what is decoded
+    swapped = [" ".join(text.split()[:-1]) for text in book.encoded[9]]
+    assert found["bleu_swaps_4"].by_seed[1] == pytest.approx(metrics.bleu(swapped, texts))
+
+
+def test_the_published_bleu_is_of_samples_by_words_and_of_what_the_vocabulary_reads(
+    space: Space, sentences: list[str]
+) -> None:
+    words = base.word_tokenizer(sentences[:20], 12)
+    book = Notebook(Space(space.model, words))
+    texts = ["<unk> <unk> <unk> <unk> <unk> <unk>", "Ein UNBEKANNTER , langer , unbekannter SATZ"]
+    book.decode = lambda z, **_: [  # type: ignore[method-assign]
+        "<unk> " * (5 + (away != 0)) for away in z[:, 1].tolist()
+    ]
+    found = probing._rebuilt(book, texts, range(3), lambda: None)["bleu_sampled"]
+    assert found.by_seed == pytest.approx([100 * np.exp(1 - 13 / 12)] * 3)  # all are <unk>, and one of 13 is missing
+    assert found.n == 2
 
 
 def test_an_accuracy_is_uncertain_by_its_sentences_and_by_its_seeds() -> None:

@@ -87,6 +87,22 @@ class TestSwaps:
             moved = probes.swapped(text, 1, np.random.default_rng(seed)).split()
             assert sum(a != b for a, b in zip(moved, text.split(), strict=True)) == 2
 
+    def test_k_swaps_are_k_pairs_of_places_drawn_from_all_of_them(self) -> None:
+        """Of 26 words, 4 swaps move 7.1 on average (hit twice: 2 of 8 places less, now and then), adjacent or not."""
+        text = " ".join("abcdefghijklmnopqrstuvwxyz")
+        words, apart, moved = text.split(), [], {1: [], 2: [], 4: []}
+        for seed in range(200):
+            for k, counts in moved.items():
+                found = probes.swapped(text, k, np.random.default_rng((seed, k))).split()
+                places = [i for i, (a, b) in enumerate(zip(found, words, strict=True)) if a != b]
+                counts.append(len(places))
+                apart += [places[1] - places[0]] if k == 1 else []
+        assert np.mean(moved[1]) == 2
+        assert np.mean(moved[2]) == pytest.approx(4, abs=0.3)
+        assert np.mean(moved[4]) == pytest.approx(7.1, abs=0.3)
+        assert np.mean(apart) == pytest.approx(9, abs=1)  # of two places among 26 drawn at random: 27 / 3
+        assert max(apart) > 20
+
     def test_seeds_differ(self) -> None:
         text = " ".join("abcdefghij")
         assert len({probes.swapped(text, 2, np.random.default_rng(seed)) for seed in range(20)}) > 10
