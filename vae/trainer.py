@@ -143,6 +143,9 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
             kept = course.kept
             module = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
             accelerator.free_memory()  # the library keeps what it has prepared, moments and gradients included
+            vars(module).pop(
+                "_is_accelerate_prepared", None
+            )  # else it leaves the next phase in fp32, as prepared before
 
         # What the other pages need
         if isinstance(module, TextVAE) and crew.is_main_process:

@@ -328,9 +328,13 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not(
     same_outcome(run, trained_run)
 
 
-def test_a_run_from_a_t5_resumes_too(vae_base: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_run_from_a_t5_resumes_too(
+    vae_base: Path, make_run: MakeRun, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
     """Without phase 0, with an untied head; the folder that it started from is not needed again."""
-    sections = {"model": Model(base=str(vae_base), latent_size=6)}
+    train_settings = replace(make_config("captions").train, precision=precision)
+    sections = {"model": Model(base=str(vae_base), latent_size=6), "train": train_settings}
     whole, run = make_run("whole", **sections), make_run("run", **sections)
     train(whole)
     for step in (4, 9):
@@ -340,6 +344,23 @@ def test_a_run_from_a_t5_resumes_too(vae_base: Path, make_run: MakeRun, monkeypa
     shutil.rmtree(vae_base)
     assert train(run).state == "finished"
     same_outcome(run, whole)
+
+
+def test_every_phase_computes_in_bf16_where_that_is_asked_for(
+    make_run: MakeRun, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(train=replace(make_config("captions").train, precision="bf16"))
+    low: dict[str, set[bool]] = {}
+    score = torch.nn.functional.cross_entropy
+
+    def watched(*arguments: Any, **settings: Any) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            low.setdefault(str(run.status.phase), set()).add(torch.is_autocast_enabled("cpu"))
+        return score(*arguments, **settings)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", watched)
+    train(run)
+    assert low == {"0": {True}, "1": {True}, "2": {True}}
 
 
 def test_an_upload_may_vanish(
