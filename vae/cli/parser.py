@@ -179,7 +179,7 @@ def _add_sweeps(commands: Any) -> None:
     note = _command(commands, "note", sweeping.note, of=RUN)
     note.add_argument("--tag", action="append", default=[], help="add a tag; may be given many times")
     note.add_argument("--untag", action="append", default=[], metavar="TAG", help="take a tag away")
-    note.add_argument("--text", help="what there is to say about it, instead of what has been said")
+    note.add_argument("--text", type=str, help="what there is to say about it, instead of what has been said")
 
 
 def _add_exploring(commands: Any) -> None:
@@ -275,6 +275,7 @@ def _command(
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text[0].lower() + text[1:].rstrip("."), description=text, **more
     )
+    made.register("type", None, _text)  # of arguments that name no type of their own
     made.set_defaults(command=function)
     if of:
         made.add_argument("run", metavar="RUN", help=of, nargs=nargs)
@@ -319,6 +320,13 @@ def _add_evaluation(parser: argparse.ArgumentParser, samples: int) -> None:
     parser.add_argument("--data", metavar="CORPUS", help=f"corpus to use instead of the run's own: {CORPORA}")
     parser.add_argument("--samples", type=_whole(1, 100_000), default=samples, help=f"K of the NLL bound ({samples})")
     _add_seed(parser)
+
+
+def _text(text: str) -> str:
+    """A type for argparse: a text. An empty one is what a shell makes of a variable that is not set: a mistake."""
+    if not text:
+        raise argparse.ArgumentTypeError("its value is empty: give one, or leave it out")
+    return text
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:

@@ -27,7 +27,7 @@ REFUSED = [
     (("train", "--set", "phase2.learning_rate=nan"), "learning_rate=nan must be a number"),
     (("train", "--set", "model.latent_size=0"), "latent_size=0 must be a whole number"),
     (("train", "--set", "phase2.epochs=0", "--recipe", "plain-vae"), "nothing would train"),
-    (("train", "--data", ""), "data.corpus='' must be a text"),
+    (("train", "--data", ""), "--data: its value is empty"),
     (("train", "--resume"), "--resume needs --run"),
     (("train", "--resume", "--run", "nothing"), "no run 'nothing'"),
     (("train", "--resume", "--run", "old", "--set", "train.seed=1"), "keeps its configuration"),
@@ -85,6 +85,49 @@ def test_bad_input_is_refused_in_one_line(
     assert said.err.count("\n") == 1
     assert re.search(complaint, said.err), said.err
     assert sorted(path.name for path in runs.root().glob("[!.]*")) == before
+
+
+EMPTY = [
+    *(("train", option, "") for option in ("--recipe", "--like", "--data", "--base", "--run", "--set")),
+    ("launch", "--recipe", "", "--run", ""),
+    ("launch", "--like="),
+    ("pretrain", "--out", ""),
+    ("evaluate", ""),
+    ("evaluate", "old", "--against", ""),
+    ("evaluate", "old", "--data="),
+    ("evaluate", "old", "--probes", "--label", ""),
+    ("sample", ""),
+    ("encode", "old", "--file", "", "--out", "x.parquet"),
+    ("export", "old", "--csv", ""),
+    ("export", "old", "--tensorboard", ""),
+    ("import", ""),
+    ("import", "log.txt", "--run", ""),
+    ("queue", "--move", "", "--to", "1"),
+    ("bundle", "--all", "--out", ""),
+    ("sweep", ""),
+    ("sweep", "a", "--recipe", "", "--over", "model.latent_size=2,3"),
+    ("sweep", "a", "--like", "", "--over", "model.latent_size=2,3"),
+    ("neighbours", "old", "--text", ""),
+    ("note", "old", "--tag", ""),
+]  # fmt: skip
+"""What a shell makes of a variable that is not set."""
+
+
+@pytest.mark.parametrize("arguments", EMPTY, ids=" ".join)
+def test_an_empty_value_is_never_taken_for_none(
+    vae: Say, make: MakeRun, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    make("old")
+    monkeypatch.setattr(Run, "create", lambda *_: pytest.fail("It made a run."))
+    complaint = vae(*arguments).complaint
+    assert re.search("its value is empty: give one, or leave it out", complaint)
+    assert [run.name for run in runs.list_runs()] == ["old"]
+
+
+def test_a_note_may_be_emptied(vae: Say, make: MakeRun) -> None:
+    make("old")
+    assert vae("note", "old", "--text", "well", "--json").document["text"] == "well"
+    assert vae("note", "old", "--text", "", "--json").document["text"] == ""
 
 
 @pytest.mark.parametrize(

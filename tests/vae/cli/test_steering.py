@@ -179,7 +179,7 @@ REFUSED = [
     (("arithmetic", RUN, "--a", "x", "--b", "y", "--c", "z", "--add-to", "u"), "Give three sentences"),
     (("arithmetic", RUN, "--from-text", "x", "--add-to", "y"), "Give three sentences"),
     (("arithmetic", RUN, "--from-text", "x", "--from", "y"), "not allowed with"),
-    (("arithmetic", RUN, "--a", "", "--b", "y", "--c", "z"), "no sentence to encode"),
+    (("arithmetic", RUN, "--a", " ", "--b", "y", "--c", "z"), "no sentence to encode"),
     (("arithmetic", RUN, "--from", "no.txt", "--to-text", "x", "--add-to", "y"), "no.txt is not a file"),
     (("arithmetic", RUN, "--from-text", " ", "--to-text", "x", "--add-to", "y"), "A group of examples is empty"),
     (("arithmetic", RUN, "--from-label", "x=1", "--to-text", "x", "--add-to", "y"), "There is no label 'x'"),
