@@ -3,15 +3,17 @@
 import dataclasses
 import inspect
 import re
+from typing import Any
 
 import pytest
 
+from vae import recipes
 from vae.config import PARTS, Config
 from vae.recipes import FROZEN_DECODER, RECIPES, describe, get
 
 LSTM = [
     *("lstm-lm", "lstm-ae", "lstm-vae", "lstm-annealed", "lstm-cyclic", "lstm-aggressive", "lstm-fbp", "lstm-fb"),
-    *("lstm-pretrained", "lstm-pretrained-annealed", "lstm-iwae", "li-2019"),
+    *("lstm-pretrained", "lstm-pretrained-annealed", "lstm-iwae", "lstm-pretrained-iwae", "li-2019"),
 ]
 
 EVERY = pytest.mark.parametrize("name", RECIPES)
@@ -133,7 +135,7 @@ def test_li_2019_as_printed_in_their_appendix(name: str) -> None:
     assert (config.model.backbone, config.model.latent_size, config.model.pooling) == ("lstm", 32, "last")
     assert (config.lstm.embedding, config.lstm.width, config.lstm.dropout) == (128, 512, 0.5)
     assert (config.train.optimizer, config.train.clip_norm, config.train.batch_size) == ("sgd", 5, 32)
-    pretrained = name in ("lstm-pretrained", "lstm-pretrained-annealed", "li-2019")
+    pretrained = name in ("lstm-pretrained", "lstm-pretrained-annealed", "lstm-pretrained-iwae", "li-2019")
     for phase in [config.phase2, *[config.phase1] * pretrained]:
         assert (phase.epochs, phase.learning_rate, phase.learning_rate_schedule) == (100, 0.5, "patience")
         assert (phase.patience, phase.patience_decays) == (5 if name == "lstm-cyclic" else 2, 5)
@@ -152,7 +154,10 @@ def test_what_sets_the_rows_of_li_2019_apart() -> None:
     assert get("lstm-ae").phase2 == dataclasses.replace(get("lstm-vae").phase2, kl_weight=0)
     assert get("lstm-fbp").phase2 == dataclasses.replace(get("lstm-vae").phase2, free_bits_total=7)
     assert get("lstm-fb").phase2 == dataclasses.replace(get("lstm-vae").phase2, free_bits_target=7)
-    assert get("lstm-iwae").phase2.importance_samples == 10
+    assert get("lstm-iwae").phase2 == dataclasses.replace(get("lstm-vae").phase2, importance_samples=10)
+    both, pretrained = get("lstm-pretrained-iwae"), get("lstm-pretrained")
+    assert both.phase1 == pretrained.phase1
+    assert both.phase2 == dataclasses.replace(pretrained.phase2, importance_samples=10)
     assert get("lstm-aggressive").phase2 == dataclasses.replace(get("lstm-annealed").phase2, aggressive_updates=100)
     theirs, without = get("li-2019"), get("lstm-pretrained-annealed")
     assert theirs.phase1 == without.phase1
@@ -164,19 +169,28 @@ def test_a_cycle_of_li_2019_is_judged_by_all_that_follows_its_rise() -> None:
     assert (phase.kl_schedule, phase.kl_epochs, phase.patience) == ("cyclic", 10, 10 / 2)
 
 
-def named(recipe: str) -> list[list[str]]:
-    """The settings that the docstring of a recipe names, those of each passage in double backquotes."""
-    passages = re.findall(r"``(.*?)``", inspect.getdoc(RECIPES[recipe]) or "", re.DOTALL)
+def named(documented: Any) -> list[list[str]]:
+    """The settings that a docstring names, those of each passage in double backquotes."""
+    passages = re.findall(r"``(.*?)``", inspect.getdoc(documented) or "", re.DOTALL)
     return [settings for passage in passages if (settings := re.findall(r"--set\s+(\S+)", passage))]
 
 
 def test_the_other_cyclic_row_is_adam_for_four_cycles_at_a_rate_that_patience_leaves_alone() -> None:
-    (settings,) = named("lstm-cyclic")
+    (settings,) = named(RECIPES["lstm-cyclic"])
     config = get("lstm-cyclic").with_settings(settings)
     assert config.idle_settings() == []
     assert (config.train.optimizer, config.train.weight_decay, config.phase2.learning_rate) == ("adamw", 0, 1e-3)
     assert config.phase2.epochs / config.phase2.kl_epochs == 4
     assert config.phase2.patience >= config.phase2.epochs
+
+
+@pytest.mark.parametrize("name", LSTM)
+def test_the_sizes_of_li_2019_for_other_texts_are_settings_of_every_row(name: str) -> None:
+    config = get(name)
+    sizes = [config.with_settings(settings) for settings in named(recipes)]
+    assert [(size.lstm.embedding, size.lstm.width) for size in sizes] == [(256, 256), (512, 1024)]
+    assert {size.data.max_tokens for size in sizes} == {256}
+    assert all(size.idle_settings() == config.idle_settings() for size in sizes)
 
 
 def test_what_goes_beyond_two_phase_differs_from_it_in_one_thing() -> None:
