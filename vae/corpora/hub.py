@@ -16,6 +16,7 @@ Only data files are read: code that comes with a data set is never run. Without 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -118,7 +119,7 @@ def _fetch(source: Source) -> Any:
     path = str(Path(source.id).expanduser()) if local else source.id
     unreachable = "" if local else _unreachable()
     try:
-        with _cache_only(datasets) if unreachable else nullcontext():
+        with _quiet(datasets), _cache_only(datasets) if unreachable else nullcontext():
             return datasets.load_dataset(path, source.config, split=source.split, revision=source.revision)
     except Exception as error:  # the library, its HTTP client, pyarrow and pandas have no base class in common
         if unreachable:
@@ -126,7 +127,8 @@ def _fetch(source: Source) -> Any:
                 f"The Hugging Face Hub cannot be reached ({unreachable}) and {source.id} is not in its cache:"
                 " check the connection, or use file: with a copy of the text."
             ) from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        told = str(error.__cause__ or error).strip()  # the library says that an error occurred, its cause says which
+        reason = told.splitlines()[0].replace(". ", ", ") if told else type(error.__cause__ or error).__name__
         raise ValueError(
             f"The data set {source.id} cannot be loaded ({reason.rstrip('.')}):"
             " check its name, or use file: with a copy of the text."
@@ -150,6 +152,20 @@ def _unreachable() -> str:
     asking.start()
     asking.join(PATIENCE)
     return outcome[0]
+
+
+@contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """Without progress bars and without the library's own words on an error, which is said once, by its caller."""
+    shown, level = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        datasets.logging.set_verbosity(level)
+        if shown:
+            datasets.enable_progress_bars()
 
 
 @contextmanager

@@ -1,7 +1,10 @@
 """Data sets of the Hub's layout, from local folders and without a network; what the Hub itself holds is not tested."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,6 +205,27 @@ def test_numbers_are_no_text(folder: Path) -> None:
     jsonl(folder / "train.jsonl", [{"text": i} for i in range(20)])
     with pytest.raises(ValueError, match="not text"):
         load(folder)
+
+
+def test_a_damaged_file_is_one_line_that_says_the_cause(tmp_path: Path, folder: Path) -> None:
+    """In a process of its own: the library writes to the standard error that it found when it was loaded."""
+    (folder / "train.jsonl").write_text('{"text":', encoding="utf-8")
+    code = (
+        "import datasets, sys\n"
+        "from vae import corpora\n"
+        "before = datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()\n"
+        "try:\n    corpora.load(f'hub:{sys.argv[1]}')\nexcept ValueError as error:\n    print(error)\n"
+        "print(before == (datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()), before[1])\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(corpora.__file__).parents[2]), "HF_HOME": str(tmp_path / "home")}
+    environment.pop("HF_DATASETS_DISABLE_PROGRESS_BARS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], env=environment, capture_output=True, text=True, check=True
+    )
+    complaint, restored = done.stdout.splitlines()
+    assert "JSON" in complaint
+    assert complaint.endswith("check its name, or use file: with a copy of the text.")
+    assert (restored, done.stderr) == ("True False", "")
 
 
 # ------------------------------------------------------------------------------------------------------------- presets
