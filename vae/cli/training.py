@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import time
 from dataclasses import asdict
@@ -26,16 +27,18 @@ from vae.runs import ACTIVE, Run
 def train(options: argparse.Namespace) -> Answer:
     """Train a run in this process, from its beginning or from where it is."""
     lead = os.environ.get("RANK", "0") == "0"  # of several processes, one makes the run and speaks for it
-    run = _training_run(options) if lead else _awaited(options)
+    run, beginning = _training_run(options) if lead else (_awaited(options), [])
     config = run.config
     threads = {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
     work_quietly(config.train.threads)
-    if lead and not jobs.claim(run):  # a process that was started for the run has nobody to tell
-        for sentence in config.idle_settings():
-            say(f"Note: {sentence}")
-        say(f"Training {config.recipe} in {run.path}. Ctrl-C saves and stops.")
-    from vae import trainer
+    beginning += [f"Note: {sentence}" for sentence in config.idle_settings()]
+    beginning.append(f"Training {config.recipe} in {run.path}. Ctrl-C saves and stops.")
+    if not lead or jobs.claim(run):  # a process that was started for the run has nobody to tell
+        beginning = []
+    from vae import recorder, trainer
 
+    herald = _Herald(beginning)
+    recorder.log.addHandler(herald)
     try:
         status = (jobs.heed(run) if lead else None) or trainer.train(run)
     except BaseException as error:
@@ -45,6 +48,7 @@ def train(options: argparse.Namespace) -> Answer:
             run.delete()  # nothing was trained: the same command may be given again, corrected
         raise
     finally:
+        recorder.log.removeHandler(herald)
         if lead:
             for name in THREAD_VARIABLES:  # the next one finds its own
                 os.environ.pop(name, None)
@@ -64,14 +68,32 @@ def train(options: argparse.Namespace) -> Answer:
     return Answer({"run": str(run.path), "status": asdict(status), "figures": figures}, "\n".join(words))
 
 
+class _Herald(logging.Handler):
+    """Says that a run trains when it does: as soon as the recorder begins, with all loaded that may be refused."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        super().__init__()
+        self.sentences = sentences
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from vae.recorder import Recorder
+
+        if record.funcName == Recorder.begin.__name__:
+            while self.sentences:
+                say(self.sentences.pop(0))
+
+
 def launch(options: argparse.Namespace) -> Answer:
     """Make a run and train it in a process of its own, when it is its turn."""
-    run = jobs.start(_new_run(options), first=options.next)
+    run, differences = _new_run(options)
+    jobs.start(run, first=options.next)
+    for sentence in differences:
+        say(sentence)
     return _queued(run, "is training")
 
 
-def _training_run(options: argparse.Namespace) -> Run:
-    """The run to train: a new one from a recipe and settings, or with --resume the one that is there."""
+def _training_run(options: argparse.Namespace) -> tuple[Run, list[str]]:
+    """The run to train, with what there is to say: a new one, or with --resume the one that is there."""
     if options.resume:
         if not options.run:
             raise ValueError("--resume needs --run: name the run to go on with.")
@@ -79,14 +101,14 @@ def _training_run(options: argparse.Namespace) -> Run:
             raise ValueError(
                 "A run keeps its configuration: leave out --recipe, --like, --data, --base and --set to resume it."
             )
-        return run_named(options.run)
+        return run_named(options.run), []
     if not options.run and os.environ.get("WORLD_SIZE", "1") != "1":
         raise ValueError("Training in several processes needs --run: name the folder of the run.")
     return _new_run(options)
 
 
-def _new_run(options: argparse.Namespace) -> Run:
-    """A new run from a recipe or from another run, and settings; what differs from the other run is said."""
+def _new_run(options: argparse.Namespace) -> tuple[Run, list[str]]:
+    """A new run from a recipe or from another run, and settings; and in a sentence what differs from the other run."""
     like = run_named(options.like) if options.like else None
     start = like.config if like else recipes.get(options.recipe or "two-phase")
     config = start
@@ -100,10 +122,10 @@ def _new_run(options: argparse.Namespace) -> Run:
     if path.resolve().parent == runs.root().resolve():
         runs.valid_name(path.name)  # where the app lists it by name
     run = Run.create(path, config)
-    if like:
-        changes = [f"recipe={config.recipe}"] * (config.recipe != start.recipe) + config.changes(start)
-        say(f"{run.name} is like {like.name}, but for {', '.join(changes)}." if changes else f"As {like.name}.")
-    return run
+    if not like:
+        return run, []
+    changes = [f"recipe={config.recipe}"] * (config.recipe != start.recipe) + config.changes(start)
+    return run, [f"{run.name} is like {like.name}, but for {', '.join(changes)}." if changes else f"As {like.name}."]
 
 
 def _awaited(options: argparse.Namespace) -> Run:
