@@ -176,6 +176,8 @@ def stop(run: Run) -> Status:
     A run that waits leaves the queue. One that is stopped, finished or failed already stays what it is.
     """
     _require(run)
+    if (status := run.status).state not in ACTIVE:
+        return status  # and nothing is written: a lock would stay in the folder
     folder, name = _home(run)
     with held(folder) as found:
         with _locked(run):
@@ -184,7 +186,7 @@ def stop(run: Run) -> Status:
                 return status
             if status.pid is not None:
                 run.stop_path.touch()
-                return _seen(run, status)
+                return replace(status, state="stopping")  # though its process may have taken the file away by now
             status = _rest(run, status)
         _keep(folder, found, [other for other in _waiting(folder, found) if other != name])
     return status
@@ -232,6 +234,8 @@ def claim(run: Run) -> bool:
     Returns whether this process was started for the run out of the queue, so that a wish to stop it counts already; an
     older wish is void. A run that another process trains, or that has finished, is a `ValueError`.
     """
+    _require(run)
+    _refuse_finished(run, run.status, "trained")
     with _locked(run):
         status = _settle(run)
         # Python in a virtual environment on Windows is the child of a launcher, whose pid is what the starter saw.
@@ -285,6 +289,7 @@ def reconcile(run: Run, *, write: bool = True) -> Status:
 
 def _join(run: Run, allowed: tuple[State, ...], verb: str, first: bool) -> Run:
     _require(run)
+    _refuse_finished(run, run.status, verb)
     folder, name = _home(run)
     with held(folder) as found:
         waiting = _waiting(folder, found)
@@ -377,10 +382,15 @@ def _refuse(run: Run, status: Status, allowed: tuple[State, ...], verb: str) -> 
     """A `ValueError` if the run's state is none of the allowed, or if a process is training it."""
     if status.state in ACTIVE and status.pid is not None:
         raise ValueError(f"{run.name} is in training already (process {status.pid}): stop it first.")
-    if status.state == "finished":
-        raise ValueError(f"{run.name} has finished and cannot be {verb}: there is nothing left to train.")
+    _refuse_finished(run, status, verb)
     if status.state not in allowed:
         raise ValueError(f"{run.name} is {status.state} and cannot be {verb}: only {' and '.join(allowed)} runs can.")
+
+
+def _refuse_finished(run: Run, status: Status, verb: str) -> None:
+    """A `ValueError` if the run has finished. It stays so, so that may be asked before the lock, a file that stays."""
+    if status.state == "finished":
+        raise ValueError(f"{run.name} has finished and cannot be {verb}: there is nothing left to train.")
 
 
 def _command(run: Run) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.vae.jobs.trainers import CLAIM, CONFIG, TRAIN, Stand, gone, wait_for
 from vae import jobs, runs
-from vae.runs import Run, Status
+from vae.runs import Run, State, Status
 
 # ---------------------------------------------------------------------------------------------------- start to finish
 
@@ -160,6 +160,25 @@ def test_claiming_by_hand(run: Run) -> None:
     assert jobs.claim(run) is True
     with pytest.raises(ValueError, match="in training already"):
         jobs.start(run)
+
+
+def test_nothing_is_left_in_a_run_that_has_finished(run: Run) -> None:
+    """Such as one that ships with Bottleneck: asked to stop, to start or to go on, it stays as it came."""
+    run.write_status(Status(state="finished", step=3, total_steps=3))
+    before = {path: path.stat().st_mtime_ns for path in run.path.parent.rglob("*")}
+    assert jobs.stop(run) == run.status
+    for begin in (jobs.start, jobs.resume, jobs.claim):
+        with pytest.raises(ValueError, match="has finished and cannot be"):
+            begin(run)
+    assert {path: path.stat().st_mtime_ns for path in run.path.parent.rglob("*")} == before
+
+
+@pytest.mark.parametrize("state", ["stopped", "failed"])
+def test_stopping_what_has_ended_leaves_nothing_behind(run: Run, state: State) -> None:
+    run.write_status(Status(state=state, step=3))
+    before = sorted(run.path.iterdir())
+    assert jobs.stop(run) == Status(state=state, step=3)
+    assert sorted(run.path.iterdir()) == before
 
 
 def test_a_claim_keeps_the_wish_to_stop_that_came_after_the_start(run: Run) -> None:
