@@ -200,7 +200,7 @@ of SNLI; here, patience and the MI of `aggressive_updates` look at 2,000 of them
 
 _ANNEALED = replace(_SGD, kl_schedule="linear", kl_epochs=10, patience_from=15)
 """Section 2.4: the weight rises from 0 to 1 in the first 10 epochs, in which patience would not count anyway: the
-validation loss, the whole -ELBO, is not what is trained. It begins with epoch 15, as in the released code."""
+validation loss, the whole -ELBO, is not what is trained. Here it begins with epoch 15, as in the released code."""
 
 
 def lstm_vae() -> Config:
@@ -233,9 +233,10 @@ def lstm_cyclic() -> Config:
     loss has come down from it.
 
     The row "+ cyclic" of Tables 1, 3, 10 and 11 (AU 5, KL 1.37 on PTB) is by its name not of SGD. The code of footnote
-    4 has Adam, its rate falling in each cycle from 1e-3 along half a cosine, and keeps the weights of the best -ELBO of
-    all epochs; but for the cosine, the start at 0.1, and the best of ramps, too, that is ``--set train.optimizer=adamw
-    --set train.weight_decay=0 --set phase2.learning_rate=0.001 --set phase2.epochs=40 --set phase2.patience=40``.
+    4 has Adam, its rate falling in each cycle from 1e-3 along half a cosine, begins with weights of U(-0.1, 0.1), and
+    keeps those of the best -ELBO of all epochs, ramps, too. Without the cosine, that beginning, the start at 0.1 and
+    the best of ramps, it is near ``--set train.optimizer=adamw --set train.weight_decay=0
+    --set phase2.learning_rate=0.001 --set phase2.epochs=40 --set phase2.patience=40``.
     """
     return _lstm("lstm-cyclic", phase2=replace(_SGD, kl_schedule="cyclic", kl_epochs=10, patience=5))
 
