@@ -131,7 +131,8 @@ def _probes() -> Iterator[Metric]:
         symbol="0 labels",
         unit="%",
         definition="Accuracy on held-out sentences of a Gaussian mixture over the codes that has seen no label: as "
-        "many components as there are labels, each named after a label by the best matching (Hungarian).",
+        "many components as there are labels, each named after one by the best matching (Hungarian) on the other "
+        "held-out split: of test sentences, on the validation sentences.",
         better="high",
         source="Li et al. 2019",
     )
@@ -140,8 +141,8 @@ def _probes() -> Iterator[Metric]:
         title="Label without examples, shuffled",
         symbol="0 labels, shuffled",
         unit="%",
-        definition="As the accuracy of the mixture, against shuffled labels: what the best matching gives to clusters "
-        "that know nothing.",
+        definition="As the accuracy of the mixture, with the labels of both splits shuffled: what clusters that know "
+        "nothing get.",
     )
     for size in (100, 500, 1000, 2000, 10_000):
         yield Metric(

@@ -64,7 +64,7 @@ def probe(
     label = label_of(corpus, label)
     sizes = [size for size in LABELLED if size <= len(train)] if label else []
     rounds = range(seed, seed + seeds)
-    step = _steps(watch, 4 + (1 + len(SWAPS)) * seeds + 3 * len(sizes) + bool(label))
+    step = _steps(watch, 4 + (1 + len(SWAPS)) * seeds + 3 * len(sizes) + 2 * bool(label))
 
     known, codes = _codes(space, train["text"], step), _codes(space, held["text"], step)
     figures = {
@@ -76,7 +76,9 @@ def probe(
     figures |= _rebuilt(space, scored, rounds, step)
     figures |= _swaps(space, scored, rounds, step)
     if label:
-        figures |= _labels(train, held, known, codes, label, sizes, rounds, step)
+        other = _sample(corpus.valid if split == "test" else corpus.test, HELD_OUT, seed)
+        aside = _codes(space, other["text"], step)
+        figures |= _labels(train, held, other, known, codes, aside, label, sizes, rounds, step)
     figures |= _copying(space, corpus.train["text"].tolist(), _sample(held, DRAWS, seed)["text"].tolist(), seed)
     step()
     return Probes(
@@ -153,16 +155,21 @@ def _swaps(space: Space, texts: Sequence[str], rounds: range, step: Callable[[],
 def _labels(
     train: pd.DataFrame,
     held: pd.DataFrame,
+    other: pd.DataFrame,
     known: Float[ndarray, "train latent"],
     codes: Float[ndarray, "held latent"],
+    aside: Float[ndarray, "other latent"],
     label: str,
     sizes: Sequence[int],
     rounds: range,
     step: Callable[[], None],
 ) -> dict[str, Probe]:
-    """The label read from the codes; from the words; from codes whose labels are shuffled; and its commonest value."""
-    numbers = probes.numbered([*train[label], *held[label]])
-    learned, asked = numbers[: len(train)], numbers[len(train) :]
+    """The label read from the codes; from the words; from codes whose labels are shuffled; and its commonest value.
+
+    Which cluster of the mixture stands for which label is chosen on `other`, the other held-out split.
+    """
+    numbers = probes.numbered([*train[label], *held[label], *other[label]])
+    learned, asked, chosen = np.split(numbers, [len(train), len(train) + len(held)])
     shuffled = {seed: np.random.default_rng(seed).permutation(learned) for seed in rounds}
     words = probes.bag_of_words(train["text"].tolist(), held["text"].tolist())
     found = {"accuracy_majority": _shares([float(np.mean(asked == np.bincount(learned).argmax()))], len(asked))}
@@ -178,11 +185,17 @@ def _labels(
             found[f"accuracy_{kind}{size}"] = _shares(read, len(asked))
             step()
     components = len(np.unique(learned))
-    clusters = {seed: probes.mixture_clusters(known, codes, components=components, seed=seed) for seed in rounds}
-    matched = [probes.matched_accuracy(each, asked) for each in clusters.values()]
-    chance = [
-        probes.matched_accuracy(each, np.random.default_rng(seed).permutation(asked)) for seed, each in clusters.items()
-    ]
+    matched: list[float] = []
+    chance: list[float] = []
+    for seed in rounds:
+        clusters = probes.mixture_clusters(known, np.concatenate([codes, aside]), components=components, seed=seed)
+        of, about = clusters[: len(codes)], clusters[len(codes) :]
+        generator = np.random.default_rng(seed)
+        for shares, scored, named in (
+            (matched, asked, chosen),
+            (chance, generator.permutation(asked), generator.permutation(chosen)),
+        ):
+            shares.append(float(np.mean(probes.cluster_labels(about, named, components=components)[of] == scored)))
     step()
     return found | {
         "accuracy_mixture": _shares(matched, len(asked)),

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from vae import base, evaluate, metrics, probing, report
+from vae import base, evaluate, metrics, probes, probing, report
 from vae.cli import main
 from vae.corpora import Corpus
 from vae.glossary import METRICS
@@ -195,7 +195,7 @@ def test_the_code_is_of_the_swapped_sentence_and_what_is_scored_is_the_sentence(
     assert book.encoded[2] != book.encoded[3]  # seeds draw other swaps
     cut = [" ".join(text.split()[:-1]) for text in texts]
     assert found["bleu_swaps_0"].by_seed == [pytest.approx(metrics.bleu(cut, texts))]
-    assert metrics.bleu(cut, texts) < metrics.bleu(texts, cut) - 5  # the brevity penalty is for what is decoded
+    assert metrics.bleu(cut, texts) != pytest.approx(metrics.bleu(texts, cut), abs=0.5)
     swapped = [" ".join(text.split()[:-1]) for text in book.encoded[9]]
     assert found["bleu_swaps_4"].by_seed[1] == pytest.approx(metrics.bleu(swapped, texts))
 
@@ -207,10 +207,11 @@ def test_the_published_bleu_is_of_samples_by_words_and_of_what_the_vocabulary_re
     book = Notebook(Space(space.model, words))
     texts = ["<unk> <unk> <unk> <unk> <unk> <unk>", "Ein UNBEKANNTER , langer , unbekannter SATZ"]
     book.decode = lambda z, **_: [  # type: ignore[method-assign]
-        "<unk> " * (5 + (away != 0)) for away in z[:, 1].tolist()
+        "<unk> " * (4 + (away != 0)) + "it" for away in z[:, 1].tolist()
     ]
     found = probing._rebuilt(book, texts, range(3), lambda: None)["bleu_sampled"]
-    assert found.by_seed == pytest.approx([100 * np.exp(1 - 13 / 12)] * 3)  # all are <unk>, and one of 13 is missing
+    by_hand = 100 * np.exp(1 - 13 / 12) * np.prod([10 / 12, 8 / 10, 6 / 8, 4 / 6]) ** 0.25  # all words are <unk>
+    assert found.by_seed == pytest.approx([by_hand] * 3)
     assert found.n == 2
 
 
@@ -230,6 +231,31 @@ def test_an_accuracy_of_all_or_nothing_is_not_certain(share: float, end: int) ->
     assert found.interval is not None
     assert found.interval[end] == found.value == 100 * share
     assert abs(found.interval[1 - end] - found.value) == pytest.approx(100 * 3.8416 / 2003.8416)
+
+
+def test_labels_are_read_from_codes_that_the_reader_has_not_seen() -> None:
+    """200 random dimensions are enough to learn 100 labels by heart, and say nothing of others."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"text": ["a man"] * 700, "side": rng.integers(2, size=700)})
+    known, codes = rng.standard_normal((100, 200)), rng.standard_normal((600, 200))
+    own = probes.linear_accuracy(known, frame["side"][:100].to_numpy(), known, frame["side"][:100].to_numpy(), size=100)
+    assert own > 0.95
+    split = {"train": frame[:100], "held": frame[100:400], "other": frame[400:]}
+    found = probing._labels(*split.values(), known, codes[:300], codes[300:], "side", [100], range(2), lambda: None)
+    for name in ("accuracy_100", "accuracy_mixture"):
+        assert found[name].value < 65, name
+
+
+def test_clusters_are_named_on_other_sentences_than_are_scored() -> None:
+    """Two clusters that stand for the other label among the scored ones: named there, all would be right."""
+    side = np.arange(400) % 2
+    far = 50.0 * np.stack([side, 1 - side], 1) + np.random.default_rng(0).standard_normal((400, 2))
+    frame = pd.DataFrame({"text": ["a man"] * 400, "side": side})
+    turned = frame.assign(side=1 - side)
+    for held, other, right in ((frame, frame, 100), (frame, turned, 0)):
+        found = probing._labels(frame, held, other, far, far, far, "side", [], range(2), lambda: None)
+        assert found["accuracy_mixture"].value == right
+        assert 40 < found["accuracy_mixture_shuffled"].value < 60
 
 
 def test_diverged_weights_are_said(make_space: Callable[..., Space], corpus: Corpus) -> None:

@@ -17,7 +17,7 @@ from vae.probes.factors import (
     mutual_information,
     numbered,
 )
-from vae.probes.labels import bag_of_words, linear_accuracy, matched_accuracy, mixture_clusters
+from vae.probes.labels import bag_of_words, cluster_labels, linear_accuracy, mixture_clusters
 from vae.probes.words import PAIRS, correlation, edit_distances, nearest_distances, smoothness, swapped
 
 __all__ = [
@@ -25,13 +25,13 @@ __all__ = [
     "Association",
     "association",
     "bag_of_words",
+    "cluster_labels",
     "correlation",
     "correlation_ratio",
     "correlation_ratio_by_chance",
     "edit_distances",
     "entropy",
     "linear_accuracy",
-    "matched_accuracy",
     "mixture_clusters",
     "mutual_information",
     "nearest_distances",

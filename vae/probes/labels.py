@@ -1,7 +1,7 @@
 """A label read from whole codes: by a linear classifier from some examples, by a Gaussian mixture from none.
 
 The codes stay as they are; nothing of the model is trained. Accuracy is a share of the held-out sentences, 0 to 1.
-Held-out labels judge and do nothing else, but for one thing: which cluster stands for which label.
+Held-out labels judge and do nothing else; which cluster stands for which label is for the caller to choose elsewhere.
 """
 
 from __future__ import annotations
@@ -56,18 +56,21 @@ def mixture_clusters(train: ndarray, test: ndarray, *, components: int, seed: in
     return clusters
 
 
-def matched_accuracy(clusters: Int[ndarray, " n"], labels: Int[ndarray, " n"]) -> float:
-    """Share of rows whose cluster stands for their label, under the best pairing of the two (Hungarian; Kuhn 1955).
+def cluster_labels(
+    clusters: Int[ndarray, " n"], labels: Int[ndarray, " n"], *, components: int
+) -> Int[ndarray, " components"]:
+    """The label that each of the clusters stands for, under the best pairing of the two (Hungarian; Kuhn 1955).
 
-    The pairing has seen the labels: with two equally frequent ones and clusters that know nothing of them, the share
-    is a little above a half. Shuffled labels show how much.
+    A label is given once: where there are more clusters than labels, what is left over stands for none, -1.
     """
     from scipy.optimize import linear_sum_assignment
 
-    table = np.zeros((clusters.max() + 1, labels.max() + 1), np.int64)
+    table = np.zeros((components, labels.max() + 1), np.int64)
     np.add.at(table, (clusters, labels), 1)
-    pairing = linear_sum_assignment(table, maximize=True)
-    return float(table[pairing].sum() / len(labels))
+    paired, to = linear_sum_assignment(table, maximize=True)
+    named = np.full(components, -1)
+    named[paired] = to
+    return named
 
 
 def bag_of_words(train: Sequence[str], test: Sequence[str]) -> tuple[Any, Any]:

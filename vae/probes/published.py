@@ -3,7 +3,9 @@
 "A Surprisingly Effective Fix for Deep Latent Variable Modeling of Text", EMNLP 2019: Tables 4 (BLEU), 5 (PCC) and 6
 (swaps) on SNLI, Table 8 (accuracy) on Yelp, appendix B (edit distance to the nearest training sentence) on PTB. Their
 reconstruction loss is in nats a sentence, their swaps go from 1 to 4, and 0 labels are a Gaussian mixture. How the
-released code decodes and counts stands under each name in `glossary.METRICS`.
+released code decodes and counts stands under each name in `glossary.METRICS`. Of the 0 labels two things are not known:
+how many components the mixture had (the released script takes 10 unless told otherwise), and whether several could
+stand for one label (they can, unless told otherwise). It chooses what they stand for on the validation labels.
 """
 
 from __future__ import annotations
