@@ -98,7 +98,8 @@ def smoothness(
     each pair of lengths is there once, nothing is left to correlate, and the second is 0.
 
     The interval is a bootstrap over the sentences, not the pairs, which share sentences and are not independent: a
-    pair counts as often as both are drawn. `ValueError` for fewer than 3 sentences, or another number of codes.
+    pair counts as often as both are drawn; where the codes know little, that is too wide by a fifth to a third.
+    `ValueError` for fewer than 3 sentences, or another number of codes.
     """
     n = len(texts)
     if n < 3 or len(means) != n:
