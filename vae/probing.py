@@ -5,6 +5,7 @@
     swap        encode the sentence with words swapped, score the sentence itself      Table 6
     read        labels from a few codes by a linear classifier, from none by clusters  Table 8
     copy        are draws from the prior nearer to the training set than new ones are? appendix B
+    walk        the sentences between two draws from the prior, and between two samples   appendix D
 
 The model is asked through `Space` alone, whatever its backbone. Codes are means; costs are under one sample of z, as in
 a report. Of a large corpus a seeded sample is taken.
@@ -20,9 +21,9 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
-from vae import metrics, probes
+from vae import explore, metrics, probes
 from vae.evaluate import Watch, decode_all, readings
-from vae.report import LABELLED, SWAPS, Probe, Probes
+from vae.report import LABELLED, SWAPS, Interpolation, Probe, Probes
 from vae.space import Space
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ SCORED = 2_000
 """Held-out sentences that are scored and decoded, at most: once for every seed and number of swaps."""
 DRAWS = 300
 """Draws from the prior that are held against the training set, as in appendix B; and as many held-out sentences."""
+PATHS = 3
+"""Interpolations between draws from the prior; and as many between samples of the posteriors of held-out sentences."""
+PATH_STEPS = 7
+"""Sentences of an interpolation, ends included."""
 MOST_CLASSES = 50
 """Values that a label to be read may have."""
 SEEDS = 5
@@ -64,7 +69,7 @@ def probe(
     label = label_of(corpus, label)
     sizes = [size for size in LABELLED if size <= len(train)] if label else []
     rounds = range(seed, seed + seeds)
-    step = _steps(watch, 4 + (1 + len(SWAPS)) * seeds + 3 * len(sizes) + 2 * bool(label))
+    step = _steps(watch, 5 + (1 + len(SWAPS)) * seeds + 3 * len(sizes) + 2 * bool(label))
 
     known, codes = _codes(space, train["text"], step), _codes(space, held["text"], step)
     figures = {
@@ -81,12 +86,15 @@ def probe(
         figures |= _labels(train, held, other, known, codes, aside, label, sizes, rounds, step)
     figures |= _copying(space, corpus.train["text"].tolist(), _sample(held, DRAWS, seed)["text"].tolist(), seed)
     step()
+    interpolations = _interpolations(space, held["text"], seed)
+    step()
     return Probes(
         label=label,
         classes=corpus.train[label].nunique() if label else 0,
         train_sentences=len(train),
         seed=seed,
         figures=figures,
+        interpolations=interpolations,
     )
 
 
@@ -218,6 +226,27 @@ def _copying(space: Space, train: Sequence[str], held: Sequence[str], seed: int)
         mean = float(words.mean())
         found[name] = Probe(value=mean, interval=metrics.mean_interval(words), n=len(texts), by_seed=[mean])
     return found
+
+
+def _interpolations(space: Space, held: pd.Series, seed: int) -> list[Interpolation]:
+    """Straight lines between draws from the prior, and between samples z ~ q(z|x) of random held-out sentences."""
+    count = min(PATHS, len(held) // 2)
+    rows = np.random.default_rng(seed).permutation(len(held))[: 2 * count]
+    texts = held.iloc[rows].tolist()
+    ends = [space.sample_prior(2, seed + path) for path in range(PATHS)]
+    made: list[tuple[tuple[int, int], tuple[str, str] | None]] = [((seed + n, seed + n), None) for n in range(PATHS)]
+    for n in range(count):
+        inputs, seeds = (texts[2 * n], texts[2 * n + 1]), (seed + 2 * n, seed + 2 * n + 1)
+        alone = [space.encode([text]) for text in inputs]
+        drawn = [q.rsample(torch.Generator().manual_seed(one)) for q, one in zip(alone, seeds, strict=True)]
+        ends.append(torch.cat(drawn))
+        made.append((seeds, inputs))
+    codes = torch.cat([explore.interpolate(a, b, PATH_STEPS) for a, b in ends])
+    said = decode_all(space, codes)
+    return [
+        Interpolation(seeds=seeds, inputs=inputs, texts=said[PATH_STEPS * n : PATH_STEPS * (n + 1)])
+        for n, (seeds, inputs) in enumerate(made)
+    ]
 
 
 # --- What they stand on --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vae import runs
+from vae import runs, tables
 from vae.config import read_json
 from vae.glossary import METRICS
 from vae.runs import Run
@@ -65,6 +65,28 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Interpolation:
+    """The sentences on the straight line between two codes, each decoded greedily (Li et al. 2019, appendix D)."""
+
+    seeds: tuple[int, int]
+    """Of the ends: the first and the second of two draws from the prior; or the sample of the posterior of each."""
+    inputs: tuple[str, str] | None
+    """The sentences whose posteriors the ends are samples of; None of ends drawn from the prior."""
+    texts: list[str]
+    """At even t from 0 to 1, ends included."""
+
+    def rows(self, example: int) -> list[dict[str, Any]]:
+        """The rows of `tables.paths`: example, part, t and sentence."""
+        inputs = [] if self.inputs is None else zip(("source", "target"), self.inputs, strict=True)
+        given = [{"example": example, "part": f"{end} input", "t": None, "sentence": text} for end, text in inputs]
+        last, taken = len(self.texts) - 1, f"{'prior' if self.inputs is None else 'posterior'}-sampled"
+        return given + [
+            {"example": example, "part": tables.path_part(t, taken, taken), "t": t, "sentence": text}
+            for t, text in ((round(step / last, 6), text) for step, text in enumerate(self.texts))
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probes:
     """What the codes of a run are worth to a reader (`vae.probing`)."""
 
@@ -77,6 +99,8 @@ class Probes:
     seed: int
     figures: dict[str, Probe]
     """By their names in `glossary.METRICS`."""
+    interpolations: list[Interpolation] = field(default_factory=list)
+    """Between draws from the prior, then between samples of posteriors; none in reports of a time before there were."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; each figure with its unit."""
@@ -85,7 +109,11 @@ class Probes:
             "figures": {
                 name: {**asdict(each), "interval": each.interval and list(each.interval), "unit": METRICS[name].unit}
                 for name, each in self.figures.items()
-            }
+            },
+            "interpolations": [
+                {"seeds": list(each.seeds), "inputs": each.inputs and list(each.inputs), "texts": each.texts}
+                for each in self.interpolations
+            ],
         }
 
     @classmethod
@@ -100,7 +128,26 @@ class Probes:
             )
             for name, each in values["figures"].items()
         }
-        return cls(**{field.name: values[field.name] for field in fields(cls)} | {"figures": figures})
+        interpolations = [
+            Interpolation(
+                seeds=(each["seeds"][0], each["seeds"][1]),
+                inputs=each["inputs"] and (each["inputs"][0], each["inputs"][1]),
+                texts=each["texts"],
+            )
+            for each in values.get("interpolations", [])
+        ]
+        return cls(
+            label=values["label"],
+            classes=values["classes"],
+            train_sentences=values["train_sentences"],
+            seed=values["seed"],
+            figures=figures,
+            interpolations=interpolations,
+        )
+
+    def paths(self) -> list[dict[str, Any]]:
+        """The interpolations as rows of one table, a number an example."""
+        return [row for number, each in enumerate(self.interpolations, 1) for row in each.rows(number)]
 
     def row(self) -> dict[str, Any]:
         """The figures as a row of a table, with their intervals."""

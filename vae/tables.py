@@ -21,6 +21,9 @@ ASCII = str.maketrans({"Δ": "delta ", "−": "-", "–": "-"})
 TEX = {"\\": r"\textbackslash{}", **{sign: rf"\{sign}" for sign in "&%$#_{}"}, "~": r"\textasciitilde{}"}
 TEX |= {"^": r"\textasciicircum{}", "Δ": r"$\Delta$", "−": "$-$", "–": "--"}
 
+NOT_SPOKEN = ("example", "part", "t", "draw")
+"""The columns of a table of paths that are no sentences."""
+
 
 def symbol(name: str, samples: int | None = None) -> str:
     """The symbol of a figure; the K of NLL_K is said where it is known."""
@@ -66,6 +69,51 @@ def latex(rows: Sequence[Row], columns: Sequence[str]) -> str:
     sides = "".join("r" if name in METRICS else "l" for name in columns)
     begin, end = rf"\begin{{tabular}}{{{sides}}}", r"\end{tabular}"
     return "\n".join([begin, r"\toprule", head + r" \\", r"\midrule", *lines, r"\bottomrule", end, ""])
+
+
+def path_part(t: float, source: str, target: str) -> str:
+    """What a step of a path is, in the words of Li et al. 2019, Table 13; `source` says how that end was taken."""
+    for place, taken, end in ((0.0, source, "source"), (1.0, target, "target")):
+        if t == place:
+            return f"{taken} {end}"
+    return "interpolation" if 0 < t < 1 else "extrapolation"
+
+
+def paths(rows: Sequence[Row]) -> list[list[str]]:
+    """The cells of paths under their head: example, part, t, draw (which of them there are), and sentences.
+
+    An example and a part are named where they begin.
+    """
+    cells = [list(rows[0])]
+    before: Row = {}
+    for row in rows:
+        same = bool(before) and row.get("example") == before.get("example")
+        known = ("example",) * same + ("part",) * (same and row["part"] == before["part"])
+        cells.append(["" if name in known else path_cell(value) for name, value in row.items()])
+        before = row
+    return cells
+
+
+def paths_latex(rows: Sequence[Row]) -> str:
+    """Paths as a `tabular` with booktabs rules, one between examples."""
+    numbers, sentences = ("example", "t", "draw"), [name for name in rows[0] if name not in NOT_SPOKEN]
+    width = rf"p{{{0.72 / len(sentences):.2f}\linewidth}}"
+    sides = "".join("r" if name in numbers else "l" if name == "part" else width for name in rows[0])
+    head, *cells = (" & ".join(map(tex, line)) + r" \\" for line in paths(rows))
+    lines: list[str] = []
+    for number, line in enumerate(cells):
+        if number and rows[number].get("example") != rows[number - 1].get("example"):
+            lines.append(r"\midrule")
+        lines.append(line)
+    begin, end = rf"\begin{{tabular}}{{{sides}}}", r"\end{tabular}"
+    return "\n".join([begin, r"\toprule", head, r"\midrule", *lines, r"\bottomrule", end, ""])
+
+
+def path_cell(value: object) -> str:
+    """A cell of a path: t with two digits, a sentence on one line, nothing where there is none."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 def _flat(row: Row) -> dict[str, Any]:

@@ -229,7 +229,7 @@ from vae.planes import FARTHEST, RADIUS, SHARE, Plane, Window
 from vae.queue import MOST as MOST_AT_ONCE
 from vae.sweeps import FIGURES as SWEEP_FIGURES
 from vae.sweeps import Axis, Plan
-from vae.tables import comma_separated, latex, tex
+from vae.tables import comma_separated, latex, path_cell, path_part, paths_latex
 
 if TYPE_CHECKING:  # pandas can wait
     from vae.projection import Projection as Projection
@@ -377,7 +377,10 @@ __all__ = [
     "parse_code",
     "parse_dimensions",
     "pass_over_libraries",
+    "path_cell",
+    "path_part",
     "paths",
+    "paths_latex",
     "pause_queue",
     "phase_ends",
     "placed",
@@ -446,7 +449,6 @@ __all__ = [
     "sweep_name",
     "sweep_names",
     "table",
-    "tex",
     "train_at_once",
     "trajectory",
     "turns",

@@ -46,30 +46,8 @@ def markdown(table: Sequence[Row]) -> str:
     """The table in Markdown, its sentences as they are."""
     columns = list(table[0])
     sides = ["---:" if name in ("example", "t", "draw") else "---" for name in columns]
-    lines = [columns, sides, *([_marked(_cell(row[name])) for name in columns] for row in table)]
+    lines = [columns, sides, *([_marked(backend.path_cell(row[name])) for name in columns] for row in table)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def latex(table: Sequence[Row]) -> str:
-    """The table in LaTeX with booktabs rules, one between examples; a part is named where it begins."""
-    columns = list(table[0])
-    numbers = ("example", "t", "draw")
-    spoken = [name for name in columns if name not in (*numbers, "part")]
-    width = rf"p{{{0.72 / len(spoken):.2f}\linewidth}}"
-    sides = "".join("r" if name in numbers else "l" if name == "part" else width for name in columns)
-    lines: list[str] = []
-    before: tuple[Any, Any] | None = None
-    for row in table:
-        now = row.get("example"), row["part"]
-        same = before is not None and now[0] == before[0]
-        if before is not None and not same:
-            lines.append(r"\midrule")
-        known = ("example",) * same + ("part",) * (now == before)
-        lines.append(" & ".join("" if name in known else backend.tex(_cell(row[name])) for name in columns) + r" \\")
-        before = now
-    head = " & ".join(backend.tex(name) for name in columns) + r" \\"
-    begin, end = rf"\begin{{tabular}}{{{sides}}}", r"\end{tabular}"
-    return "\n".join([begin, r"\toprule", head, r"\midrule", *lines, r"\bottomrule", end, ""])
 
 
 def take_along(table: Sequence[Row], stem: str, python: str, command: str | None) -> None:
@@ -91,7 +69,7 @@ def take_along(table: Sequence[Row], stem: str, python: str, command: str | None
         forms = {
             "CSV": (backend.comma_separated(table), "csv", "text/csv"),
             "Markdown": (markdown(table), "md", "text/markdown"),
-            "LaTeX": (latex(table), "tex", "text/x-tex"),
+            "LaTeX": (backend.paths_latex(table), "tex", "text/x-tex"),
         }
         with st.container(horizontal=True):
             for label, (text, suffix, kind) in forms.items():
@@ -118,20 +96,12 @@ def take_along(table: Sequence[Row], stem: str, python: str, command: str | None
 
 def _part(place: float, ends: backend.Pair) -> str:
     """What a step is, in the words of the paper."""
-    for end, t, name in zip(ends, (0.0, 1.0), ("source", "target"), strict=True):
-        if place == t:
-            return f"{'prior' if end.kind == 'prior' else 'posterior'}-{_taken(end)} {name}"
-    return "interpolation" if 0 < place < 1 else "extrapolation"
+    source, target = (f"{'prior' if end.kind == 'prior' else 'posterior'}-{_taken(end)}" for end in ends)
+    return backend.path_part(place, source, target)
 
 
 def _taken(end: backend.End) -> str:
     return "sampled" if end.drawn or end.kind == "prior" else "mean"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.2f}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 def _marked(text: str) -> str:

@@ -84,7 +84,7 @@ def test_latex_escapes_names_a_part_once_and_rules_between_examples():
             example,
         )
     ]
-    lines = walk_table.latex(both).splitlines()
+    lines = backend.paths_latex(both).splitlines()
     assert lines[0] == r"\begin{tabular}{rlrp{0.36\linewidth}p{0.36\linewidth}}"
     assert lines[2] == r"example & part & t & a\_b & two \\"
     assert lines[4:8] == [

@@ -105,6 +105,42 @@ def test_all_steps_are_counted(make_space: Callable[..., Space], corpus: Corpus)
     assert steps == [(i + 1, len(steps)) for i in range(len(steps))]
 
 
+def test_interpolations_are_those_that_anybody_can_make_again(
+    found: Probes, make_space: Callable[..., Space], corpus: Corpus
+) -> None:
+    """Linear, greedy, from their seeds and sentences: as on the page Interpolate and by `vae interpolate --prior`."""
+    space = make_space()
+    assert [each.inputs is None for each in found.interpolations] == [True] * 3 + [False] * 3
+    assert len({text for each in found.interpolations[3:] for text in each.inputs or ()}) == 6
+    assert len({each.seeds for each in found.interpolations[:3]}) == 3
+    for each in found.interpolations:
+        ends = [space.sample_prior(2, seed)[side] for side, seed in enumerate(each.seeds)]
+        if each.inputs:
+            assert set(each.inputs) <= set(corpus.test["text"])
+            ends = [
+                space.encode([text]).rsample(torch.Generator().manual_seed(seed))[0]
+                for text, seed in zip(each.inputs, each.seeds, strict=True)
+            ]
+        assert each.texts == space.decode(space.interpolate(*ends, steps=7))
+
+
+def test_a_report_from_before_there_were_interpolations_is_read(found: Probes) -> None:
+    earlier = found.to_dict()
+    del earlier["interpolations"]
+    assert Probes.from_dict(json.loads(json.dumps(earlier))) == replace(found, interpolations=[])
+
+
+def test_an_interpolation_is_told_as_in_the_paper() -> None:
+    path = report.Interpolation(seeds=(0, 1), inputs=("x .", "y ."), texts=["a", "b", "c"])
+    assert [tuple(row.values()) for row in path.rows(4)] == [
+        (4, "source input", None, "x ."),
+        (4, "target input", None, "y ."),
+        (4, "posterior-sampled source", 0.0, "a"),
+        (4, "interpolation", 0.5, "b"),
+        (4, "posterior-sampled target", 1.0, "c"),
+    ]
+
+
 def test_training_sentences_are_not_held_out(space: Space, corpus: Corpus) -> None:
     with pytest.raises(ValueError, match="choose valid or test"):
         probing.probe(space, corpus, split="train")
@@ -308,9 +344,13 @@ def test_the_command_evaluates_first_and_prints_every_form(
     assert own.startswith("run,test,subject")
     assert len(printed) == 7
     assert main([*words, "--latex"]) == 0
-    assert capsys.readouterr().out.count(r"\begin{tabular}") == len(PROBE_TABLES)
+    said = capsys.readouterr().out
+    assert said.count(r"\begin{tabular}") == len(PROBE_TABLES) + 1
+    assert said.count("prior-sampled source") == 3
     assert main(words) == 0
     said = capsys.readouterr().out
+    assert f"Interpolations of {run.name}, greedily\nexample  part" in said
+    assert said.count("prior-sampled target") == 3
     assert "8.6" in said  # BLEU as printed
     assert "as printed" in said
 

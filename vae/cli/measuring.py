@@ -78,12 +78,18 @@ def _probe(options: argparse.Namespace) -> Answer:
         return Answer(None, tables.comma_separated([*rows, *printed]).rstrip())
     if options.latex:
         blocks = [tables.latex([*rows, *printed], ("run", *names)) for names in report.PROBE_TABLES.values()]
+        blocks += [tables.paths_latex(each.paths()) for each in found.values() if each.interpolations]
         return Answer(None, "\n".join(blocks).rstrip())
     documents = [{"run": name, "split": options.split, **each.to_dict()} for name, each in found.items()]
     beside = {f"{name}*": published.PRINTED[name] for name in ("AE", "VAE", "theirs")}
     words = [_probes_table(title, names, found, beside) for title, names in report.PROBE_TABLES.items()]
     words += [
         _probes_table(title, list(dict.fromkeys(names.values())), found, {}) for title, names in report.CONTROLS.items()
+    ]
+    words += [
+        f"Interpolations of {name}, greedily\n{tables.aligned(tables.paths(each.paths()), right=(0, 2))}"
+        for name, each in found.items()
+        if each.interpolations
     ]
     labels = ", ".join(f"{name}: {each.label or 'none'}" for name, each in found.items())
     words.append(f"Label that was read: {labels}.\n* {published.SOURCE}, on other data: {published.WHERE}.")
