@@ -137,7 +137,7 @@ class Phase:
     learning_rate_schedule: Literal["constant", "linear", "patience"] = "constant"
     """Whether the rate stays, falls linearly to a tenth, or halves by patience, which keeps the best weights."""
     patience: Annotated[float, Within(0.01, 10_000)] = 2.0
-    """Schedule `patience`: epochs without a better validation loss, after which the rate halves."""
+    """Schedule `patience`: epochs at full KL weight without a better validation loss, after which the rate halves."""
     patience_from: Annotated[float, Within(0, 10_000)] = 0.0
     """Schedule `patience`: epochs before which no validation loss counts."""
     patience_decays: Annotated[int, Within(1, 1000)] = 5
@@ -442,6 +442,11 @@ def _idle(name: str, phase: Phase) -> list[str]:
         for knob in ("patience", "patience_from", "patience_decays"):
             if getattr(phase, knob) != getattr(default, knob):
                 idle.append(f"{name}.{knob} has no effect: learning_rate_schedule is not 'patience'.")
+    elif phase.epochs:
+        rise = phase.kl_epochs if phase.kl_schedule == "linear" else 0.0
+        if max(rise, phase.patience_from) >= phase.epochs:
+            why = "the KL weight rises" if rise >= phase.epochs else "patience_from waits"
+            idle.append(f"The patience of {name} has no effect: {why} for as long as the phase lasts.")
     if phase.word_dropout_epochs and not phase.word_dropout:
         idle.append(f"{name}.word_dropout_epochs has no effect: word_dropout is 0.")
     if phase.aggressive_updates and {"encoder", "posterior"} <= set(phase.frozen):

@@ -67,7 +67,7 @@ def configs(draw: st.DrawFn) -> Config:
     slots = sections["model"].memory_slots if sections["model"].backbone == "t5" else 1
     sections["model"] = dataclasses.replace(sections["model"], latent="gaussian", memory_slots=slots)
     sections["pretrain"] = dataclasses.replace(sections["pretrain"], epochs=1.0, width=64, heads=4)
-    return Config(recipe=draw(TEXT), **sections)
+    return Config(recipe=draw(TEXT.filter(str.strip)), **sections)
 
 
 @given(configs())
@@ -226,6 +226,14 @@ def test_idle_settings_are_named_and_no_recipe_has_one() -> None:
     ("sections", "said"),
     [
         ({"phase2": Phase(epochs=1, patience=3)}, "phase2.patience has no effect"),
+        (
+            {"phase2": Phase(epochs=3, learning_rate_schedule="patience", kl_schedule="linear", kl_epochs=3)},
+            "The patience of phase2 has no effect: the KL weight rises for as long as the phase lasts.",
+        ),
+        (
+            {"phase2": Phase(epochs=3, learning_rate_schedule="patience", patience_from=5)},
+            "The patience of phase2 has no effect: patience_from waits",
+        ),
         ({"phase2": Phase(epochs=1, patience_decays=2)}, "phase2.patience_decays has no effect"),
         ({"phase2": Phase(epochs=1, free_bits_over="batch")}, "phase2.free_bits_over has no effect"),
         ({"phase2": Phase(epochs=1, kl_weight=0, kl_target=4)}, "phase2.kl_target has no effect"),
