@@ -103,9 +103,13 @@ def encode(options: argparse.Namespace) -> Answer:
         raise ValueError(f"{path.name} ends in {path.suffix!r}: known endings are {' '.join(files.READERS)}.")
     table = pd.DataFrame(dict(files.read_table(path)))
     space, run = opened(options.run)
-    column = run.config.data.text_column if run and run.config.data.text_column in table else "text"
+    column = options.text_column or "text"
+    if options.text_column is None and run and run.config.data.text_column in table:
+        column = run.config.data.text_column
     if column not in table:
-        raise ValueError(f"{path.name} has no column {column!r} to encode: it has {', '.join(table)}.")
+        raise ValueError(
+            f"{path.name} has no column {column!r} to encode (columns: {', '.join(table)}): name it with --text-column."
+        )
     texts = table[column].astype(object)
     texts = texts.where(texts.notna(), "").map(str).rename("text")  # a row without text keeps its place
     labels = table.drop(columns={column, "text"} & set(table))

@@ -9,14 +9,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vae import doctor, report, tables
+from vae import doctor, report, runs, tables
 from vae.cli.shared import Answer, corpus_of, figures_table, last_figures, opened, run_named, say, work_quietly
 from vae.glossary import METRICS, Metric
+from vae.runs import Run
 
 if TYPE_CHECKING:
     from vae.report import Report
+
+
+class Judged(NamedTuple):
+    """A report, and of what."""
+
+    report: Report
+    split: str
+    """Or "all": every sentence of --data."""
+    note: str
+    """What was judged, in words, where --data names it."""
 
 
 def evaluate(options: argparse.Namespace) -> Answer:
@@ -28,12 +39,12 @@ def evaluate(options: argparse.Namespace) -> Answer:
     work_quietly()
     yardstick = _measured(options.against, options) if options.against else None
     found = {name: _measured(name, options) for name in options.run}
-    rows = [{"run": Path(name).name, "split": options.split, **each.to_dict()} for name, each in found.items()]
-    words = []
+    rows = [{"run": Path(name).name, "split": of.split, **of.report.to_dict()} for name, of in found.items()]
+    words = list(dict.fromkeys(of.note for of in found.values() if of.note))
     for row, each in zip(rows, found.values(), strict=True):
         row["verdict"] = doctor.diagnose(row).name
         if yardstick:
-            row["against"] = _against(each, yardstick, options.against)
+            row["against"] = _against(each.report, yardstick.report, options.against)
             words += [f"{row['run']} against {row['against']['run']}: {_gap(row['against'])}"]
     words += [f"{row['run']}: {doctor.diagnose(row).headline}" for row in rows]
     if options.csv:
@@ -44,13 +55,16 @@ def evaluate(options: argparse.Namespace) -> Answer:
     return Answer(rows[0] if len(rows) == 1 else rows, "\n".join([table, *words]))
 
 
-def _measured(name: str, options: argparse.Namespace) -> Report:
+def _measured(name: str, options: argparse.Namespace) -> Judged:
     """The report of a model on the split of the corpus asked for, or else of its own; a run keeps the latter."""
     from vae import evaluate
+    from vae.corpora import splits
 
     space, run = opened(name)
     step = run.status.step if run else 0
-    data = getattr(corpus_of(run, options.data), options.split)
+    corpus = corpus_of(run, options.data, options.text_column)
+    split = options.split or ("all" if options.data and corpus.alone and not _trained_on(options) else "test")
+    data = corpus.whole if split == "all" else getattr(corpus, split)
     objective = run.config.phase2 if run else None
     with progress(f"{Path(name).name}, {len(data):,} sentences", len(data)) as watch:
         found = evaluate.evaluate(
@@ -58,10 +72,29 @@ def _measured(name: str, options: argparse.Namespace) -> Report:
         )
     if run and options.data is None:
         try:
-            report.save(run, options.split, step, found)
+            report.save(run, split, step, found)
         except OSError as error:
             say(f"Note: the report could not be kept in {run.path} ({error.strerror}).")
-    return found
+    part = "all" if split == "all" else f"the {split} split"
+    origin = corpus.note.replace(f"; valid and test{splits.CUT}", "") if split == "all" else corpus.note
+    note = f"Judged: {part} of {options.data}, {len(data):,} sentences. {origin}" if options.data else ""
+    return Judged(found, split, note)
+
+
+def _trained_on(options: argparse.Namespace) -> bool:
+    """Whether a run that is judged here was trained on --data, so that all of it would not be held out."""
+    names = [options.run] if isinstance(options.run, str) else [*options.run, *filter(None, [options.against])]
+    found = [opened_run for name in names if (opened_run := Run(Path(name).expanduser())).exists]
+    found += [run for run in runs.list_runs() if run.name in names]
+    return any(_same(run.config.data.corpus, options.data) for run in found)
+
+
+def _same(spec: str, other: str) -> bool:
+    """Whether two specs name the same corpus, however the path is written."""
+    (kind, _, where), (its_kind, _, its_where) = spec.partition(":"), other.partition(":")
+    if kind == its_kind == "file":
+        return Path(where).expanduser().resolve() == Path(its_where).expanduser().resolve()
+    return spec == other
 
 
 def _probe(options: argparse.Namespace) -> Answer:
@@ -69,6 +102,7 @@ def _probe(options: argparse.Namespace) -> Answer:
     if options.against:
         raise ValueError("--against compares the costs of sentences: leave it out with --probes.")
     work_quietly()
+    options.split = options.split or "test"  # probes learn from the training sentences, so those stay apart
     from vae.probes import published
 
     found = {Path(name).name: _probed(name, options) for name in options.run}
@@ -102,7 +136,7 @@ def _probed(name: str, options: argparse.Namespace) -> report.Probes:
 
     space, run = opened(name)
     step = run.status.step if run else 0
-    corpus = corpus_of(run, options.data)
+    corpus = corpus_of(run, options.data, options.text_column)
     probing.held_out(corpus, options.split)  # what is wrong is said before minutes of work
     probing.label_of(corpus, options.label)
     if run and options.data is None and report.load(run, options.split) is None:
@@ -189,9 +223,9 @@ def diagnose(options: argparse.Namespace) -> Answer:
     run = run_named(options.run)
     if options.evaluate:
         work_quietly()
-        figures = _measured(options.run, options).to_dict()
+        figures = _measured(options.run, options).report.to_dict()
     else:
-        kept = report.load(run, options.split)
+        kept = report.load(run, options.split or "test")
         figures = kept.to_dict() if kept else last_figures(run)
     verdict = doctor.diagnose(figures)
     evidence = [f"  - {sentence}" for sentence in verdict.evidence]

@@ -135,6 +135,7 @@ def _add_looking(commands: Any) -> None:
     _add_seed(walk)
     encode = _command(commands, "encode", exploring.encode, of=MODEL)
     encode.add_argument("--file", required=True, help="a .txt with a sentence a line, or .csv .tsv .jsonl .parquet")
+    encode.add_argument("--text-column", metavar="NAME", help="the column of the sentences (as in training, or text)")
     encode.add_argument(
         "--out",
         required=True,
@@ -316,8 +317,10 @@ def _add_decoding(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluation(parser: argparse.ArgumentParser, samples: int) -> None:
-    parser.add_argument("--split", choices=("train", "valid", "test"), default="test", help="sentences to use (test)")
+    parser.add_argument("--split", choices=("train", "valid", "test"), help="sentences to use (test; of --data that "
+                        "is one file all of it, unless a run was trained on it or for --probes)")  # fmt: skip
     parser.add_argument("--data", metavar="CORPUS", help=f"corpus to use instead of the run's own: {CORPORA}")
+    parser.add_argument("--text-column", metavar="NAME", help="of --data: the column of the sentences (text)")
     parser.add_argument("--samples", type=_whole(1, 100_000), default=samples, help=f"K of the NLL bound ({samples})")
     _add_seed(parser)
 

@@ -71,13 +71,15 @@ def opened(text: str, snapshot: int | None = None) -> tuple[Space, Run | None]:
     return vae.load(run.path, snapshot), run
 
 
-def corpus_of(run: Run | None, spec: str | None) -> Corpus:
-    """The corpus that is named; else the one that the run keeps, or was trained on."""
+def corpus_of(run: Run | None, spec: str | None, text_column: str | None = None) -> Corpus:
+    """The corpus that is named, with its sentences in the column named; else the one that the run keeps or had."""
     from vae import corpora
 
     data = run.config.data if run else Data()
     if spec is not None:
-        return corpora.load(spec, seed=data.seed, text_column=data.text_column)
+        return corpora.load(spec, seed=data.seed, text_column=text_column or data.text_column)
+    if text_column is not None:
+        raise ValueError("--text-column is of --data: name a corpus, or leave it out.")
     if run and (run.corpus_path / "corpus.json").is_file():
         return corpora.Corpus.open(run.corpus_path)
     sizes = {f"{split}_sentences": getattr(data, f"{split}_sentences") for split in ("train", "valid", "test")}
@@ -147,6 +149,9 @@ def figures_table(found: Mapping[str, Mapping[str, Any]]) -> str:
         low, high = known[0].get("intervals", {}).get(name, (None, None))
         interval = [] if several else ["" if low is None else f"{number(low)} to {number(high)}"]
         rows.append([symbol, *numbers, *interval, metric.unit, metric.title])
+    if any("sentences" in figures for figures in known):
+        counts = [number(figures.get("sentences")) for figures in known]
+        rows.append(["N", *counts, *([] if several else [""]), "", "Sentences judged"])
     return tables.aligned(rows, right=range(1, len(known) + 1))
 
 

@@ -182,7 +182,9 @@ def _listed(path: Path) -> list[str]:
         raise ValueError(f"{path.name} ends in {path.suffix!r}: known endings are {' '.join(files.READERS)}.")
     table = dict(files.read_table(path))
     if "text" not in table:
-        raise ValueError(f"{path.name} has no column 'text': it has {', '.join(map(str, table))}.")
+        raise ValueError(
+            f"{path.name} has no column 'text': it has {', '.join(map(str, table))}; rename the one with the sentences."
+        )
     return [str(text) for text in table["text"] if text is not None]
 
 

@@ -41,6 +41,14 @@ class Corpus:
     note: str
     """One or two sentences for the user: where the splits come from, what was dropped and why."""
 
+    alone: bool = False
+    """Whether all three were cut from one table, so that `whole` is what the user has given."""
+
+    @property
+    def whole(self) -> pd.DataFrame:
+        """All sentences, those of train first."""
+        return pd.concat([self.train, self.valid, self.test], ignore_index=True)
+
     @property
     def labels(self) -> list[str]:
         """The names of the label columns."""
@@ -54,7 +62,10 @@ class Corpus:
             getattr(self, split).to_parquet(part, index=False)
             part.replace(part.with_suffix(""))
         about = directory / "corpus.json.tmp"
-        about.write_text(json.dumps({"name": self.name, "note": self.note}, ensure_ascii=False), encoding="utf-8")
+        about.write_text(
+            json.dumps({"name": self.name, "note": self.note, "alone": self.alone}, ensure_ascii=False),
+            encoding="utf-8",
+        )
         about.replace(about.with_suffix(""))
 
     @classmethod
@@ -66,7 +77,7 @@ class Corpus:
         try:
             about = json.loads((directory / "corpus.json").read_text(encoding="utf-8"))
             frames = {split: pd.read_parquet(directory / f"{split}.parquet", partitioning=None) for split in SPLITS}
-            return cls(name=about["name"], note=about["note"], **frames)
+            return cls(name=about["name"], note=about["note"], alone=about.get("alone", False), **frames)
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise ValueError(f"The corpus in {directory} is damaged ({error}): load and save it again.") from error
 

@@ -22,6 +22,7 @@ import pandas as pd
 SPLITS = ("train", "valid", "test")
 SPLIT_NAMES = {"train": ("train",), "valid": ("valid", "validation", "val", "dev"), "test": ("test",)}  # ours: theirs
 SHARE = 0.05  # of train, for a missing valid and for a missing test
+CUT = " cut off train by a hash of each sentence"
 LEAST = 10  # distinct sentences
 UNKNOWN = "unknown"  # the label of a sentence that has none
 MOST_VALUES, LONGEST_VALUE = 50, 40  # more or longer values (in characters) make no label, unless the column is named
@@ -39,6 +40,8 @@ class Splits(NamedTuple):
     valid: pd.DataFrame
     test: pd.DataFrame
     note: str
+    alone: bool = False
+    """Whether all three were cut from one table."""
 
 
 def clean(text: str) -> str:
@@ -131,9 +134,11 @@ def split(
             facts.append(f"{name} is {size:,} of {_count(there, 'sentence')}")
         elif size is not None and size > there:
             facts.append(f"{name} has only {there:,} of the {_count(size, 'sentence')} asked for")
-    cut_off = f"; {' and '.join(reversed(missing))} cut off train by a hash of each sentence" if missing else ""
+    cut_off = f"; {' and '.join(reversed(missing))}{CUT}" if missing else ""
     note = f"Read from {origin}{cut_off}." + f" {'; '.join(facts).capitalize()}." * bool(facts)
-    return Splits(**{name: part.reset_index(drop=True) for name, part in parts.items()}, note=note)
+    return Splits(
+        **{name: part.reset_index(drop=True) for name, part in parts.items()}, note=note, alone=len(tables) == 1
+    )
 
 
 def _labels(
@@ -143,7 +148,10 @@ def _labels(
     columns = list(dict.fromkeys(column for table in tables.values() for column in table))
     listed = ", ".join(columns) or "none"
     if any(text_column not in table for table in tables.values()):
-        raise ValueError(f"{source} has no column `{text_column}` (columns: {listed}): name another as text_column.")
+        raise ValueError(
+            f"{source} has no column `{text_column}` (columns: {listed}): name another as text_column, "
+            f"or rename it to `{text_column}`."
+        )
     for label in label_columns or ():
         if label not in columns:
             raise ValueError(f"{source} has no column `{label}` (columns: {listed}): name others as label_columns.")

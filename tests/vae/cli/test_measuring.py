@@ -1,6 +1,7 @@
 """What the command line measures is what Python measures, of one model or of several side by side."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,8 @@ def test_evaluating_samples_and_paths_are_those_of_python(vae: Say, trained: Run
     other = vae("evaluate", str(trained.path), "--samples", "2", "--data", f"file:{corpus_file}", "--json").document
     assert other["sentences"] == len(Corpus.open(trained.corpus_path).test)
     assert report.load(trained) is None  # of another corpus nothing is kept
-    model = vae("evaluate", str(trained.model_path), "--samples", "2", "--data", f"file:{corpus_file}", "--json")
+    words = ("evaluate", str(trained.model_path), "--samples", "2", "--data", f"file:{corpus_file}", "--json")
+    model = vae(*words, "--split", "test")  # a folder of weights does not know what it was trained on
     assert model.document == other | {"run": "model", "kl_charged_nats": None}
 
     z = space.sample_prior(4, 9)
@@ -136,3 +138,55 @@ def test_long_work_says_how_far_it_is(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert lines[0] == "mine, 10 sentences: 0 of 3 passes"
     assert lines[-1] == "mine, 10 sentences: 2 of 3 passes"
     assert len(lines) < 15
+
+
+@pytest.fixture
+def eighty(sentences: list[str]) -> Path:
+    """81 lines, 80 distinct sentences."""
+    path = Path("eighty.txt")
+    path.write_text("\n".join([*sentences[:80], sentences[0]]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_all_of_a_lone_file_is_judged_and_the_table_says_how_many(vae: Say, trained: Run, eighty: Path) -> None:
+    words = ("evaluate", "trained", "--samples", "1", "--data", "file:eighty.txt")
+    document = vae(*words, "--json").document
+    assert (document["split"], document["sentences"]) == ("all", 80)
+    said = vae(*words).out
+    assert re.search(r"^N +80 ", said, re.MULTILINE)
+    assert "Judged: all of file:eighty.txt, 80 sentences. Read from eighty.txt" in said
+    assert "1 duplicate" in said
+    assert "cut off" not in said
+    assert document["sentences"] == vae(*words, "--against", "trained", "--json").document["sentences"]
+
+
+def test_a_split_that_is_asked_for_or_there_is_judged(vae: Say, trained: Run, eighty: Path) -> None:
+    words = ("evaluate", "trained", "--samples", "1", "--data")
+    cut = vae(*words, "file:eighty.txt", "--split", "valid").out
+    assert "Judged: the valid split of file:eighty.txt, " in cut
+    assert "cut off train by a hash" in cut
+    Path("train.txt").write_text(eighty.read_text(encoding="utf-8"), encoding="utf-8")
+    assert vae(*words, "file:train.txt", "--json").document["sentences"] == 80
+    Path("test.txt").write_text("".join(f"a dog {i} .\n" for i in range(12)), encoding="utf-8")
+    beside = vae(*words, "file:train.txt", "--json").document
+    assert (beside["split"], beside["sentences"]) == ("test", 12)
+    assert vae(*words, "file:test.txt", "--json").document["split"] == "all"
+
+
+def test_of_the_file_it_was_trained_on_a_model_is_judged_by_what_was_held_out(vae: Say, trained: Run) -> None:
+    from vae.corpora import Corpus
+
+    document = vae("evaluate", "trained", "--samples", "1", "--data", trained.config.data.corpus, "--json").document
+    assert (document["split"], document["sentences"]) == ("test", len(Corpus.open(trained.corpus_path).test))
+
+
+def test_a_text_column_may_be_named_where_it_is_missed(vae: Say, trained: Run, eighty: Path) -> None:
+    rows = eighty.read_text(encoding="utf-8").splitlines()
+    Path("body.csv").write_text("\n".join(["body,n", *(f"{row},1" for row in rows)]) + "\n", encoding="utf-8")
+    words = ("evaluate", "trained", "--samples", "1", "--data", "file:body.csv")
+    assert "or rename it to `text`" in vae(*words).complaint
+    assert vae(*words, "--text-column", "body", "--json").document["sentences"] == 80
+    encode = ("encode", "trained", "--file", "body.csv", "--out", "body.parquet")
+    assert "name it with --text-column" in vae(*encode).complaint
+    assert vae(*encode, "--text-column", "body").out.startswith("81 sentences")
+    assert "--text-column is of --data" in vae("evaluate", "trained", "--text-column", "body").complaint
