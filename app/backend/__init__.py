@@ -82,6 +82,7 @@ from app.backend.evaluations import (
     measuring,
     probe,
     probe_command,
+    probe_paths,
     probe_rows,
     probe_tables,
     probing,
@@ -227,6 +228,7 @@ from app.backend.warming import warm
 from vae.config import Config, Data, Knob
 from vae.planes import FARTHEST, RADIUS, SHARE, Plane, Window
 from vae.queue import MOST as MOST_AT_ONCE
+from vae.report import Interpolation
 from vae.sweeps import FIGURES as SWEEP_FIGURES
 from vae.sweeps import Axis, Plan
 from vae.tables import comma_separated, latex, path_cell, path_part, paths_latex
@@ -271,6 +273,7 @@ __all__ = [
     "Field",
     "Gap",
     "Group",
+    "Interpolation",
     "Knob",
     "Lane",
     "LinearVae",
@@ -403,6 +406,7 @@ __all__ = [
     "prior",
     "probe",
     "probe_command",
+    "probe_paths",
     "probe_rows",
     "probe_tables",
     "probing",

@@ -20,7 +20,7 @@ from app.backend.permission import reserved
 from vae import doctor, runs, tables
 from vae import report as reports
 from vae.probes import published
-from vae.report import Report
+from vae.report import Interpolation, Report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,6 +142,15 @@ def probe_rows(probed: Iterable[Evaluation], title: str) -> list[dict[str, Any]]
         for method, values in published.PRINTED.items()
     )
     return rows + [row for row in printed if row.keys() & set(names)]
+
+
+def probe_paths(probed: Iterable[Evaluation]) -> list[dict[str, Interpolation]]:
+    """The interpolations that runs keep, each with what every run that has it writes on it, by name."""
+    shared: dict[Any, dict[str, Interpolation]] = {}
+    for each in probed:
+        for path in each.report.probes.interpolations if each.report.probes else []:
+            shared.setdefault((path.inputs is not None, path.inputs, path.seeds, len(path.texts)), {})[each.name] = path
+    return [shared[key] for key in sorted(shared, key=lambda key: key[0])]
 
 
 def probe_command(probed: Iterable[Evaluation]) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import backend, state
 from app.components.attempt import attempt
+from app.components.report_paths import report_paths
 from app.components.report_table import downloads
 from app.components.sentences import escape
 from app.glossary import METRICS, duration
@@ -23,13 +24,14 @@ def report_probes(found: Sequence[backend.Evaluation], entries: Mapping[str, bac
     """The tables of the runs that have been probed, and the way there for those that have not."""
     st.header("What the codes hold", anchor=False)
     st.markdown(
-        "Are similar sentences near each other? What do a few labels need? Does the model copy? "
+        "Are similar sentences near each other? What do a few labels need? Does the model copy? What lies between two "
+        "codes? "
         "The probes of Li et al. 2019, on runs of any kind; the [glossary](glossary) explains each.",
         width=820,
     )
     probed = [each for each in found if each.report.probes]
     if probed:
-        _tables(probed)
+        _tables(probed, entries)
     waiting = [each.name for each in found if not each.report.probes]
     for each in found:
         errand = backend.probing(each.name)
@@ -49,10 +51,15 @@ def _ready(entry: backend.Entry) -> bool:
     return entry.has_model and not entry.active and (errand is None or bool(errand.problem))
 
 
-def _tables(probed: Sequence[backend.Evaluation]) -> None:
+def _tables(probed: Sequence[backend.Evaluation], entries: Mapping[str, backend.Entry]) -> None:
     spread = bool(st.session_state.get(state.EVALUATE_INTERVALS))
     tables = backend.probe_tables(probed)
-    for tab, (title, names), number in zip(st.tabs(list(tables)), tables.items(), range(len(tables)), strict=True):
+    walked = [each for each in probed if each.report.probes.interpolations]
+    tabs = st.tabs([*tables, *["Interpolation"] * bool(walked)])
+    if walked:
+        with tabs[-1]:
+            report_paths(walked, entries)
+    for number, (tab, (title, names)) in enumerate(zip(tabs, tables.items(), strict=False)):
         rows = backend.probe_rows(probed, title)
         with tab:
             st.dataframe(

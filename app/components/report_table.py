@@ -52,12 +52,14 @@ def as_read(table: pd.DataFrame) -> Styler:
     return table.style.format({name: METRICS[name].show for name in table if name in METRICS})
 
 
-def downloads(name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """The buttons that take a table along: CSV with everything in the rows, LaTeX with the columns named."""
+def downloads(
+    name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, latex: str | None = None
+) -> None:
+    """The buttons that take a table along: CSV of everything in the rows, LaTeX of the columns named, or as given."""
     with st.container(horizontal=True):
         for label, content, suffix, kind in (
             ("Download CSV", backend.comma_separated(rows), "csv", "text/csv"),
-            ("Download LaTeX", backend.latex(rows, columns), "tex", "text/x-tex"),
+            ("Download LaTeX", backend.latex(rows, columns) if latex is None else latex, "tex", "text/x-tex"),
         ):
             st.download_button(label, content, f"{name}.{suffix}", kind, icon=":material/download:", on_click="ignore")
 

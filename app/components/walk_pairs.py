@@ -94,7 +94,7 @@ def example_html(walks: Mapping[str, backend.Walk], inputs: tuple[str, str]) -> 
 
 def _lane(title: str, walk: backend.Walk) -> str:
     head = f'<div style="{_QUIET} font-weight: 600;">{html.escape(title)}</div>' if title else ""
-    rows = reading(walk)["rows"]
+    rows = reading(walk, distances=False)["rows"]
     return head + "".join(
         f'<div style="{_LINE}"><span style="{_QUIET}">{row["where"]}</span>'
         f'<span dir="auto">{marked(row["words"]) or "(an empty sentence)"}</span></div>'

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pyarrow as pa
 import pytest
@@ -11,7 +13,7 @@ from app import backend, state
 from app.backend import errands
 from app.components import report_figures
 from tests.app.frame import assert_light, open_page, said
-from vae.report import Probe, Probes
+from vae.report import Interpolation, Probe, Probes
 
 ONE_RUN = 6
 """Figures over a single run."""
@@ -331,10 +333,13 @@ def test_the_runs_page_leads_here(make_measured):
     assert (link.page, link.query_string) == ("evaluate", "run=good")
 
 
-def probes_of(accuracy=80.0):
+def probes_of(accuracy=80.0, interpolations=()):
     figure = Probe(value=accuracy, interval=(accuracy - 2, accuracy + 2), n=100, by_seed=[accuracy])
-    names = ("smoothness", "bleu_swaps_0", "accuracy_100", "accuracy_words_100", "accuracy_majority", "copying_words")
-    return Probes(label="tone", classes=2, train_sentences=500, seed=0, figures=dict.fromkeys(names, figure))
+    names = ("smoothness", "bleu_sampled", "accuracy_100", "accuracy_words_100", "accuracy_majority", "copying_words")
+    figures = dict.fromkeys(names, figure)
+    return Probes(
+        label="tone", classes=2, train_sentences=500, seed=0, figures=figures, interpolations=list(interpolations)
+    )
 
 
 def test_probes_stand_beside_what_is_printed(make_measured):
@@ -360,10 +365,66 @@ def test_probes_stand_beside_what_is_printed(make_measured):
     assert not at.exception
 
 
-def test_a_run_is_probed_in_the_background(make_measured, underway):
-    run = make_measured("good")
+def paths_of(*words, inputs=("one sentence .", "another & one .")):
+    """A path between draws from the prior and one between samples, on which a run writes these words."""
+    return [
+        Interpolation(seeds=(4, 4), inputs=None, texts=[f"prior {word}" for word in words]),
+        Interpolation(seeds=(7, 8), inputs=inputs, texts=[f"posterior {word}" for word in words]),
+    ]
+
+
+def walk_links(at):
+    links = [link.proto for link in at.get("page_link") if link.proto.label == "Walk it"]
+    return [(link.page, parse_qs(link.query_string)) for link in links]
+
+
+def give_weights(run):
     run.model_path.mkdir(exist_ok=True)
     (run.model_path / "config.json").write_text("{}", encoding="utf-8")
+
+
+def test_interpolations_of_runs_stand_side_by_side_and_lead_to_their_page(make_measured):
+    give_weights(make_measured("good", probes=probes_of(interpolations=paths_of("a", "b", "c"))))
+    other = make_measured("other", probes=probes_of(interpolations=paths_of("d", "d", "d")))
+    shutil.rmtree(other.model_path)  # kept without weights
+    make_measured("earlier", probes=probes_of())
+    at = open_page("evaluate", evaluate_runs=["good", "other", "earlier"])
+    assert not at.exception
+    assert [tab.label for tab in at.tabs][-1] == "Interpolation"
+    cards = [each.proto.body for each in at.get("html") if "posterior" in each.proto.body]
+    assert len(cards) == 1
+    for expected in ("Source: one sentence .", "another &amp; one .", "good", "other", "t 0.00", "t 0.00 – 1.00"):
+        assert expected in cards[0]
+    (_, prior), (page, posterior) = walk_links(at)
+    assert page == "interpolate"
+    assert prior == {
+        "run": ["good"], "walk_steps": ["3"], "walk_a_kind": ["Prior"], "walk_a_seed": ["4"],
+        "walk_b_kind": ["Prior"], "walk_b_seed": ["4"],
+    }  # fmt: skip
+    assert posterior == {
+        "run": ["good"], "walk_steps": ["3"],
+        "walk_a_kind": ["Sentence"], "walk_a_seed": ["7"], "walk_a_text": ["one sentence ."], "walk_a_drawn": ["true"],
+        "walk_b_kind": ["Sentence"], "walk_b_seed": ["8"], "walk_b_text": ["another & one ."], "walk_b_drawn": ["true"],
+    }  # fmt: skip
+
+
+def test_interpolations_between_other_sentences_are_told_apart(make_measured):
+    """Runs of two corpora share the seeds of the prior alone."""
+    for name, inputs in (("good", ("one .", "two .")), ("other", ("eins .", "zwei ."))):
+        run = make_measured(name, probes=probes_of(interpolations=paths_of("a", "b", inputs=inputs)))
+        give_weights(run)
+    found = [backend.evaluation(name) for name in ("good", "other")]
+    assert [list(paths) for paths in backend.probe_paths(found)] == [["good", "other"], ["good"], ["other"]]
+    at = open_page("evaluate", evaluate_runs=["good", "other"])
+    assert not at.exception
+    assert "posterior · other" in said(at)
+    assert [query.get("walk_with") for _, query in walk_links(at)] == [["other"], None, None]
+    assert not open_page("evaluate", evaluate_runs=["good"]).exception
+
+
+def test_a_run_is_probed_in_the_background(make_measured, underway):
+    run = make_measured("good")
+    give_weights(run)
     at = open_page("evaluate")
     at.text_input(key=state.EVALUATE_LABEL).set_value("tone").run()
     at.button(key="evaluate_probe").click().run()
