@@ -77,3 +77,38 @@ def test_the_symbol_of_a_figure() -> None:
     assert tables.symbol("run") == "run"
     assert tables.symbol("delta_nll_nats").translate(tables.ASCII) == "delta NLL"
     assert all(tables.symbol(name).translate(tables.ASCII).isascii() for name in tables.METRICS)
+
+
+PATHS = [
+    {"example": 1, "part": "source input", "t": None, "sentence": "a & b"},
+    {"example": 1, "part": "prior-sampled source", "t": 0.0, "sentence": "one\nline"},
+    {"example": 1, "part": "interpolation", "t": 0.25, "sentence": "c"},
+    {"example": 1, "part": "interpolation", "t": 0.5, "sentence": None},
+    {"example": 2, "part": "interpolation", "t": 0.5, "sentence": "d"},
+]
+
+
+def test_a_path_names_its_example_and_its_parts_where_they_begin() -> None:
+    assert tables.paths(PATHS) == [
+        ["example", "part", "t", "sentence"],
+        ["1", "source input", "", "a & b"],
+        ["", "prior-sampled source", "0.00", "one line"],
+        ["", "interpolation", "0.25", "c"],
+        ["", "", "0.50", ""],
+        ["2", "interpolation", "0.50", "d"],
+    ]
+
+
+def test_paths_in_latex_have_a_rule_between_examples() -> None:
+    begin, *lines = tables.paths_latex(PATHS).splitlines()
+    assert begin == r"\begin{tabular}{rlrp{0.72\linewidth}}"
+    assert lines[3] == r"1 & source input &  & a \& b \\"
+    assert lines.count(r"\midrule") == 2
+    assert lines[7:9] == [r"\midrule", r"2 & interpolation & 0.50 & d \\"]
+
+
+def test_what_a_step_is() -> None:
+    said = [tables.path_part(t, "prior-sampled", "posterior-mean") for t in (-0.1, 0.0, 0.3, 1.0, 1.1)]
+    assert said == [
+        *("extrapolation", "prior-sampled source", "interpolation", "posterior-mean target", "extrapolation"),
+    ]
