@@ -117,8 +117,8 @@ def _probes() -> Iterator[Metric]:
         )
         yield Metric(
             name=f"bleu_swaps_{k}",
-            title=f"Likeness of the rebuilt sentences, {swaps}",
-            symbol=f"BLEU, {swaps}",
+            title=f"Likeness of the rebuilt sentences, {swaps if k else 'from the mean'}",
+            symbol=f"BLEU, {swaps if k else 'mean z'}",
             unit="of 100",
             definition="Corpus BLEU (sacrebleu) of greedy decodes against the sentences, from the mean of the "
             "posterior " + (f"of the sentence {encoded}." if k else "of each, as BLEU in a report: not from a sample."),

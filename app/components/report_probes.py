@@ -16,6 +16,8 @@ from app.components.report_table import downloads
 from app.components.sentences import escape
 from app.glossary import METRICS, duration
 
+WIDE = 180
+"""Pixels of a column in which the figures have intervals: left to itself it may cut them."""
 EVERY = 1.0
 """Seconds between two looks at a run that is being probed."""
 
@@ -68,7 +70,9 @@ def _tables(probed: Sequence[backend.Evaluation], entries: Mapping[str, backend.
                 column_config={
                     "run": st.column_config.TextColumn("Run", pinned=True),
                     **{
-                        name: st.column_config.TextColumn(METRICS[name].symbol, help=_words(name), alignment="right")
+                        name: st.column_config.TextColumn(
+                            METRICS[name].symbol, help=_words(name), alignment="right", width=WIDE if spread else None
+                        )
                         for name in names
                     },
                     "source": st.column_config.TextColumn("Source"),
