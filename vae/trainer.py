@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -42,11 +42,14 @@ BF16_GAIN = 1.2
 """bf16 is taken on a CPU if it multiplies matrices this much faster than fp32."""
 
 
-def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  # noqa: PLR0912, PLR0915
+def train(  # noqa: PLR0912, PLR0915
+    run: Run, *, progress: bool = True, last_phase: int = 2, begun: Callable[[], None] | None = None
+) -> Status:
     """Train a run from where it is to its end, and return its status: finished, or stopped by request.
 
-    The run directory must exist (`Run.create`). Bad input and a loss that is not finite leave the run failed, with
-    the message in its status, and raise `ValueError`; the last good weights stay.
+    The run directory must exist (`Run.create`). `begun` is called when all is loaded and training begins. Bad input and
+    a loss that is not finite leave the run failed, with the message in its status, and raise `ValueError`; the last good
+    weights stay.
     """
     with Recorder(run, progress) as job:
         # What to train on, and from which weights
@@ -76,6 +79,8 @@ def train(run: Run, *, progress: bool = True, last_phase: int = 2) -> Status:  #
         job.begin(
             config, stages, saved[0] if saved else None, accelerator, precision, Watched(tokenizer, corpus, config)
         )
+        if begun:
+            begun()
 
         for number in range(len(stages)):
             stage = stages[number]

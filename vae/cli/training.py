@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import time
 from dataclasses import asdict
@@ -35,12 +34,14 @@ def train(options: argparse.Namespace) -> Answer:
     beginning.append(f"Training {config.recipe} in {run.path}. Ctrl-C saves and stops.")
     if not lead or jobs.claim(run):  # a process that was started for the run has nobody to tell
         beginning = []
-    from vae import recorder, trainer
+    from vae import trainer
 
-    herald = _Herald(beginning)
-    recorder.log.addHandler(herald)
+    def tell() -> None:  # once all that may be refused is loaded
+        for sentence in beginning:
+            say(sentence)
+
     try:
-        status = (jobs.heed(run) if lead else None) or trainer.train(run)
+        status = (jobs.heed(run) if lead else None) or trainer.train(run, begun=tell)
     except BaseException as error:
         if lead:
             jobs.release(run, error)
@@ -48,7 +49,6 @@ def train(options: argparse.Namespace) -> Answer:
             run.delete()  # nothing was trained: the same command may be given again, corrected
         raise
     finally:
-        recorder.log.removeHandler(herald)
         if lead:
             for name in THREAD_VARIABLES:  # the next one finds its own
                 os.environ.pop(name, None)
@@ -66,21 +66,6 @@ def train(options: argparse.Namespace) -> Answer:
     if status.state == "stopped":
         words.append(f"Go on with: python -m vae train --run {run.path} --resume")
     return Answer({"run": str(run.path), "status": asdict(status), "figures": figures}, "\n".join(words))
-
-
-class _Herald(logging.Handler):
-    """Says that a run trains when it does: as soon as the recorder begins, with all loaded that may be refused."""
-
-    def __init__(self, sentences: list[str]) -> None:
-        super().__init__()
-        self.sentences = sentences
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from vae.recorder import Recorder
-
-        if record.funcName == Recorder.begin.__name__:
-            while self.sentences:
-                say(self.sentences.pop(0))
 
 
 def launch(options: argparse.Namespace) -> Answer:

@@ -17,6 +17,7 @@ Only data files are read: code that comes with a data set is never run. Without 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -156,9 +157,10 @@ def _unreachable() -> str:
 
 @contextmanager
 def _quiet(datasets: Any) -> Iterator[None]:
-    """Without progress bars and without the library's own words on an error, which is said once, by its caller."""
+    """Without the library's own words on an error, which is said once, by its caller; bars only for who watches."""
     shown, level = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
-    datasets.disable_progress_bars()
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
     datasets.logging.set_verbosity(logging.CRITICAL)
     try:
         yield

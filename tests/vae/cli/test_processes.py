@@ -97,7 +97,7 @@ def test_training_is_quiet_work(vae: Say, figures: dict[str, Any], monkeypatch: 
     for variable in shared.THREAD_VARIABLES:
         monkeypatch.delenv(variable)
 
-    def train(run: Run) -> Status:
+    def train(run: Run, **_: Any) -> Status:
         order.append([os.environ[variable] for variable in shared.THREAD_VARIABLES])
         order.append((run.status.state, run.status.pid))
         append_line(run.metrics_path, figures)
@@ -127,7 +127,7 @@ def test_a_stop_that_came_while_loading_is_heeded(vae: Say, monkeypatch: pytest.
         return expected
 
     monkeypatch.setattr(jobs, "claim", claim_and_be_stopped)
-    monkeypatch.setattr(trainer, "train", lambda run: pytest.fail("it trained"))
+    monkeypatch.setattr(trainer, "train", lambda run, **_: pytest.fail("it trained"))
     said = vae("train", "--recipe", "plain-vae")
     assert said.status == 0
     assert "plain-vae is stopped: Stopped before training began; resume starts from the beginning." in said.out
@@ -145,7 +145,7 @@ def test_a_start_that_failed_leaves_nothing_but_one_that_trained_stays(
     assert not Path("mine").exists()
     from vae import trainer
 
-    def diverge(run: Run) -> Status:
+    def diverge(run: Run, **_: Any) -> Status:
         append_line(run.metrics_path, figures)
         run.update_status(state="failed")
         raise ValueError("The loss is not finite at step 3.")
@@ -195,7 +195,7 @@ def test_several_processes_of_one_run(vae: Say, monkeypatch: pytest.MonkeyPatch)
 
     trained: list[Run] = []
 
-    def train(run: Run) -> Status:
+    def train(run: Run, **_: Any) -> Status:
         trained.append(run)
         return run.update_status(state="finished")
 

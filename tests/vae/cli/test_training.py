@@ -146,7 +146,7 @@ def test_whatever_way_a_run_ends_the_next_one_starts(vae: Say, monkeypatch: pyte
     begin = jobs._begin
     monkeypatch.setattr(jobs, "_begin", lambda *given: seen.append(os.environ.get("OMP_NUM_THREADS")) or begin(*given))
 
-    def train(run: Run) -> Status:
+    def train(run: Run, **_: Any) -> Status:
         seen.append(os.environ["OMP_NUM_THREADS"])
         waiting = jobs.launch("waiting", Config.from_dict(run.config.to_dict()))
         assert jobs.reconcile(waiting).message == "Next."
@@ -168,7 +168,7 @@ def test_whatever_way_a_run_ends_the_next_one_starts(vae: Say, monkeypatch: pyte
 def test_a_run_that_cannot_even_load_says_so_and_makes_room(vae: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run.create(runs.root() / "old", recipes.plain_vae())
 
-    def train(run: Run) -> Status:
+    def train(run: Run, **_: Any) -> Status:
         raise ModuleNotFoundError("No module named 'accelerate'")
 
     monkeypatch.setattr(trainer, "train", train)
