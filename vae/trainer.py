@@ -48,8 +48,8 @@ def train(  # noqa: PLR0912, PLR0915
     """Train a run from where it is to its end, and return its status: finished, or stopped by request.
 
     The run directory must exist (`Run.create`). `begun` is called when all is loaded and training begins. Bad input and
-    a loss that is not finite leave the run failed, with the message in its status, and raise `ValueError`; the last good
-    weights stay.
+    a loss that is not finite leave the run failed, with the message in its status, and raise `ValueError`; the last
+    good weights stay.
     """
     with Recorder(run, progress) as job:
         # What to train on, and from which weights
