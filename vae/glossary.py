@@ -95,7 +95,7 @@ def _probes() -> Iterator[Metric]:
         title="Likeness of the rebuilt sentences, from a sample",
         symbol="BLEU, sampled z",
         unit="of 100",
-        definition="Corpus BLEU of greedy decodes from a sample z ~ q(z|x) of each sentence, as multi-bleu.perl counts "
+        definition="Corpus BLEU of greedy decodes from a sample of q(z|x) of each sentence, as multi-bleu.perl counts "
         "it: words are what stands between spaces, nothing is smoothed, and the reference has <unk> for what the "
         "vocabulary does not know. A mean over the samples of several seeds.",
         better="high",
