@@ -148,9 +148,8 @@ def train(  # noqa: PLR0912, PLR0915
             kept = course.kept
             module = accelerator.unwrap_model(model, keep_fp32_wrapper=False)
             accelerator.free_memory()  # the library keeps what it has prepared, moments and gradients included
-            vars(module).pop(
-                "_is_accelerate_prepared", None
-            )  # else it leaves the next phase in fp32, as prepared before
+            # It takes a module that it knows for prepared, and would leave it in fp32 in the next phase.
+            vars(module).pop("_is_accelerate_prepared", None)
 
         # What the other pages need
         if isinstance(module, TextVAE) and crew.is_main_process:
